@@ -1,0 +1,60 @@
+# otad: server, command line, device client and bootloader.
+#
+# `make help` lists the targets. Each directory describes its own parts in a module.mk:
+#   LIB_<name>   := sources of a static library, built as $(B)/lib<name>.a
+#   PROGRAMS     += $(B)/otad, with its own link rule
+#   UNIT_TESTS   += tests/unit/test_x (from tests/unit/test_x.c), linked with TEST_LIBS_test_x
+# `make SAN=1 ...` builds the same with ASan and UBSan under build/san.
+
+B := $(if $(SAN),build/san,build/host)
+THIRD_PARTY := build/third_party
+
+CC ?= cc
+WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes \
+            -Wcast-qual -Wundef -Wvla -Wwrite-strings -Wformat=2 -Wswitch-enum
+WERROR ?=
+SANITIZE := $(if $(SAN),-fsanitize=address$(,)undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
+, := ,
+OPTIMIZE := $(if $(SAN),-O1,-O2)
+CFLAGS ?= -g
+CPPFLAGS += -I. -D_POSIX_C_SOURCE=200809L
+ALL_CFLAGS = -std=c11 $(OPTIMIZE) $(CFLAGS) $(WARNINGS) $(WERROR) $(SANITIZE) -MMD -MP
+ALL_LDFLAGS = $(SANITIZE) $(LDFLAGS)
+
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+.SECONDARY:
+MAKEFLAGS += --no-builtin-rules
+
+PROGRAMS :=
+UNIT_TESTS :=
+
+include protocol/module.mk
+include device/module.mk
+include db/module.mk
+include server/module.mk
+include tests/module.mk
+
+.PHONY: all
+all: $(PROGRAMS) ## build otad, otactl and ota-device (links in build/)
+	@mkdir -p build
+	@for p in $(PROGRAMS); do ln -sf "$$(echo $$p | sed 's|^build/||')" build/; done
+
+# Sources anywhere in the tree.
+$(B)/obj/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CPPFLAGS_$(*F)) $(ALL_CFLAGS) -c -o $@ $<
+
+# $(call objects,sources): their object files.
+objects = $(patsubst %.c,$(B)/obj/%.o,$(1))
+
+.PHONY: clean
+clean: ## remove what was built, keep fetched third-party sources
+	rm -rf build/host build/san build/arm build/fuzz build/otad build/otactl build/ota-device
+
+.PHONY: help
+help: ## this list
+	@grep -hE '^[a-zA-Z_-]+:.*?## ' $(MAKEFILE_LIST) | sort | \
+	    awk -F ':.*?## ' '{ printf "  make %-16s %s\n", $$1, $$2 }'
+
+-include $(shell find $(B)/obj -name '*.d' 2>/dev/null)

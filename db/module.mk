@@ -1,0 +1,1 @@
+# Parts of db/; see the top Makefile for the conventions.

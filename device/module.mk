@@ -1,0 +1,1 @@
+# Parts of device/; see the top Makefile for the conventions.

@@ -1,0 +1,63 @@
+/*
+ * A strict reader for the JSON subset of SPEC.md: one object, ASCII, no escapes, integers 0 to
+ * 2^53 - 1, at most OTA_JSON_DEPTH_MAX levels, duplicate keys refused.
+ *
+ * Pull parser without state of its own beyond a cursor: the caller walks the keys of an object and
+ * takes or skips each value. Unknown keys are skipped, checked for syntax all the same. Strings
+ * point into the buffer. An error is sticky: each later call returns it again.
+ */
+#ifndef OTA_PROTOCOL_JSON_H
+#define OTA_PROTOCOL_JSON_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "protocol/text.h"
+
+struct ota_json {
+    const char *at;
+    const char *end;
+    unsigned depth;
+    int error;
+};
+
+/* Check the whole text first: syntax, depth, duplicate keys (at every level), nothing behind the
+ * object. After OTA_OK, reading below can only fail for type mismatches. */
+int ota_json_check(const char *buf, size_t len);
+
+void ota_json_open(struct ota_json *json, const char *buf, size_t len);
+/* Enter an object or array; with _next_* walk it. They return true while there is another member,
+ * false at its end (which is consumed) or after an error. */
+int ota_json_enter_object(struct ota_json *json);
+int ota_json_enter_array(struct ota_json *json);
+bool ota_json_next_key(struct ota_json *json, struct ota_text *key);
+bool ota_json_next_item(struct ota_json *json);
+/* Take the value at the cursor. OTA_E_SYNTAX for another type. */
+int ota_json_string(struct ota_json *json, struct ota_text *value);
+int ota_json_integer(struct ota_json *json, uint64_t *value);
+int ota_json_bool(struct ota_json *json, bool *value);
+int ota_json_skip(struct ota_json *json);
+
+/* The writing half (json_encode.c): appends to the caller's buffer; an overflow is sticky and is
+ * told once, by ota_json_out_end(). Text is the caller's duty to keep in the subset: characters
+ * outside 0x20..0x7e, '"' and '\' are replaced by '?'. */
+struct ota_json_out {
+    char *buf;
+    size_t cap;
+    size_t len;
+    bool overflow;
+    bool comma;
+};
+void ota_json_out_begin(struct ota_json_out *out, char *buf, size_t cap);
+void ota_json_out_key(struct ota_json_out *out, const char *key);
+void ota_json_out_string(struct ota_json_out *out, struct ota_text value);
+void ota_json_out_integer(struct ota_json_out *out, uint64_t value);
+void ota_json_out_object(struct ota_json_out *out);
+void ota_json_out_object_end(struct ota_json_out *out);
+void ota_json_out_array(struct ota_json_out *out);
+void ota_json_out_array_end(struct ota_json_out *out);
+/* Bytes written, or OTA_E_NO_SPACE. */
+int ota_json_out_end(const struct ota_json_out *out);
+
+#endif

@@ -1,0 +1,1 @@
+# Parts of protocol/; see the top Makefile for the conventions.

@@ -1,0 +1,44 @@
+/*
+ * What a device tells the server about a deployment: one JSON object a POST.
+ *
+ * Idempotent by (deployment, seq): seq rises by one with every report a device ever makes and is
+ * kept across resets. SPEC.md, "Report".
+ */
+#ifndef OTA_PROTOCOL_REPORT_H
+#define OTA_PROTOCOL_REPORT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "protocol/limits.h"
+#include "protocol/text.h"
+#include "protocol/version.h"
+
+enum ota_event {
+    OTA_EVENT_DOWNLOADING = 1, /* percent tells how far */
+    OTA_EVENT_INSTALLED,       /* verified in the spare slot; about to reboot */
+    OTA_EVENT_TRIAL,           /* the new image runs, not yet confirmed */
+    OTA_EVENT_CONFIRMED,       /* final: the new image is confirmed */
+    OTA_EVENT_REVERTED,        /* final: the old image runs again; reason says why */
+    OTA_EVENT_FAILED,          /* final: given up before a boot; reason says why */
+};
+
+/* The wire word ("downloading", ...), NULL for a value that is none. */
+const char *ota_event_name(enum ota_event event);
+
+struct ota_report {
+    struct ota_text deployment;
+    uint64_t seq;
+    enum ota_event event;
+    uint32_t percent;           /* DOWNLOADING: 0 to 100 */
+    struct ota_version version; /* running now */
+    uint8_t hash[OTA_HASH_LEN]; /* image hash running now */
+    struct ota_text reason;     /* REVERTED and FAILED: a word of ota_error_name(), else empty */
+    struct ota_text log;        /* lines joined by '|' on the wire; may be empty */
+};
+
+int ota_report_encode(const struct ota_report *report, char *buf, size_t cap);
+/* 0 or a negative error; strings point into buf. */
+int ota_report_decode(struct ota_report *report, const char *buf, size_t len);
+
+#endif

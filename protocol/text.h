@@ -1,0 +1,37 @@
+/*
+ * Small text codecs: hex, base64url, decimal, and the character classes of names. Pure functions.
+ */
+#ifndef OTA_PROTOCOL_TEXT_H
+#define OTA_PROTOCOL_TEXT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* A decoded string: it points into the buffer that was decoded and is not NUL-terminated. */
+struct ota_text {
+    const char *at;
+    size_t len;
+};
+
+bool ota_text_equal(struct ota_text a, struct ota_text b);
+bool ota_text_is(struct ota_text a, const char *nul_terminated);
+
+/* Lower-case hex of `len` bytes and a NUL: buf takes 2 * len + 1 bytes. */
+void ota_hex_encode(const uint8_t *bytes, size_t len, char *buf);
+/* Exactly 2 * len lower-case hex digits into `len` bytes, else OTA_E_SYNTAX. */
+int ota_hex_decode(uint8_t *bytes, size_t len, struct ota_text text);
+
+/* base64url without padding, RFC 4648 section 5. Encode: characters written (no NUL), or
+ * OTA_E_NO_SPACE. Decode: bytes written, OTA_E_SYNTAX (a character outside the alphabet, padding,
+ * non-zero spare bits) or OTA_E_NO_SPACE. Decoding in place (bytes == text.at) is allowed. */
+int ota_base64url_encode(const uint8_t *bytes, size_t len, char *buf, size_t cap);
+int ota_base64url_decode(uint8_t *bytes, size_t cap, struct ota_text text);
+
+/* The character classes of limits.h. */
+bool ota_text_is_device_id(struct ota_text text);
+bool ota_text_is_name(struct ota_text text);
+bool ota_text_is_deployment(struct ota_text text);
+bool ota_text_is_url_path(struct ota_text text); /* "/" first, no "//", "..", "\" or control */
+
+#endif

@@ -1,0 +1,1 @@
+# Parts of server/; see the top Makefile for the conventions.

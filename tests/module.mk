@@ -1,0 +1,1 @@
+# Parts of tests/; see the top Makefile for the conventions.
