@@ -1,1 +1,6 @@
 # Parts of device/; see the top Makefile for the conventions.
+#
+#   $(B)/libdevice-crypto.a  the crypto seam over BearSSL, for the host
+#   $(B)/libdevice-core.a    journal, slots, client (sources in DEVICE_CORE)
+
+include device/port/bearssl/bearssl.mk
