@@ -13,8 +13,9 @@ CC ?= cc
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes \
             -Wcast-qual -Wundef -Wvla -Wwrite-strings -Wformat=2 -Wswitch-enum
 WERROR ?=
-SANITIZE := $(if $(SAN),-fsanitize=address$(,)undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
+# A literal comma for $(if).
 , := ,
+SANITIZE := $(if $(SAN),-fsanitize=address$(,)undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
 OPTIMIZE := $(if $(SAN),-O1,-O2)
 CFLAGS ?= -g
 CPPFLAGS += -I. -D_POSIX_C_SOURCE=200809L
