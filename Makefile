@@ -1,9 +1,9 @@
 # otad: server, command line, device client and bootloader.
 #
 # `make help` lists the targets. Each directory describes its own parts in a module.mk:
-#   LIB_<name>   := sources of a static library, built as $(B)/lib<name>.a
+#   $(eval $(call library,NAME,SOURCES))   a static library, built as $(B)/libNAME.a
 #   PROGRAMS     += $(B)/otad, with its own link rule
-#   UNIT_TESTS   += tests/unit/test_x (from tests/unit/test_x.c), linked with TEST_LIBS_test_x
+#   UNIT_TESTS   += test_x (from tests/unit/test_x.c); its libraries: TEST_LIBS_test_x := $(B)/libNAME.a -lssl
 # `make SAN=1 ...` builds the same with ASan and UBSan under build/san.
 
 B := $(if $(SAN),build/san,build/host)
@@ -27,6 +27,17 @@ ALL_LDFLAGS = $(SANITIZE) $(LDFLAGS)
 .SECONDARY:
 MAKEFLAGS += --no-builtin-rules
 
+# $(call objects,sources): their object files.
+objects = $(patsubst %.c,$(B)/obj/%.o,$(1))
+
+# $(eval $(call library,name,sources)): the rule for $(B)/lib<name>.a.
+define library
+$(B)/lib$(1).a: $(call objects,$(2))
+	@mkdir -p $$(@D)
+	rm -f $$@
+	$(AR) rcs $$@ $$^
+endef
+
 PROGRAMS :=
 UNIT_TESTS :=
 
@@ -45,9 +56,6 @@ all: $(PROGRAMS) ## build otad, otactl and ota-device (links in build/)
 $(B)/obj/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CPPFLAGS_$(*F)) $(ALL_CFLAGS) -c -o $@ $<
-
-# $(call objects,sources): their object files.
-objects = $(patsubst %.c,$(B)/obj/%.o,$(1))
 
 .PHONY: clean
 clean: ## remove what was built, keep fetched third-party sources

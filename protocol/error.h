@@ -35,24 +35,24 @@ enum ota_error {
     OTA_E_SIZE = -30,         /* image and manifest differ in size, or it does not fit the slot */
 
     /* The device: flash, network, boot. */
-    OTA_E_FLASH = -40,        /* program or erase failed, or the read-back differs */
-    OTA_E_JOURNAL_FULL = -41, /* a record does not fit even after compaction */
-    OTA_E_NOT_FOUND = -42,    /* no such record */
-    OTA_E_STATE = -43,        /* not allowed in this state (confirm without a trial, ...) */
-    OTA_E_TRANSPORT = -50,    /* connection refused, reset, or name not resolved */
-    OTA_E_TIMEOUT = -51,      /* a deadline passed */
-    OTA_E_SLOW = -52,         /* the transfer stayed below the rate floor */
-    OTA_E_HTTP = -53,         /* a response that breaks RFC 9110 / 9112 or our bounds */
-    OTA_E_HTTP_RANGE = -54,   /* a 206 that is not the range asked for */
-    OTA_E_HTTP_STATUS = -55,  /* a status that means no (4xx, 5xx) */
-    OTA_E_UNAUTHORIZED = -56, /* 401 or 403 */
-    OTA_E_GONE = -57,         /* 404 or 410 for the firmware */
-    OTA_E_TLS = -58,          /* certificate or handshake refused */
-    OTA_E_SELF_TEST = -60,    /* the new image found itself unfit */
+    OTA_E_FLASH = -40,         /* program or erase failed, or the read-back differs */
+    OTA_E_JOURNAL_FULL = -41,  /* a record does not fit even after compaction */
+    OTA_E_NOT_FOUND = -42,     /* no such record */
+    OTA_E_STATE = -43,         /* not allowed in this state (confirm without a trial, ...) */
+    OTA_E_TRANSPORT = -50,     /* connection refused, reset, or name not resolved */
+    OTA_E_TIMEOUT = -51,       /* a deadline passed */
+    OTA_E_SLOW = -52,          /* the transfer stayed below the rate floor */
+    OTA_E_HTTP = -53,          /* a response that breaks RFC 9110 / 9112 or our bounds */
+    OTA_E_HTTP_RANGE = -54,    /* a 206 that is not the range asked for */
+    OTA_E_HTTP_STATUS = -55,   /* a status that means no (4xx, 5xx) */
+    OTA_E_UNAUTHORIZED = -56,  /* 401 or 403 */
+    OTA_E_GONE = -57,          /* 404 or 410 for the firmware */
+    OTA_E_TLS = -58,           /* certificate or handshake refused */
+    OTA_E_SELF_TEST = -60,     /* the new image found itself unfit */
     OTA_E_NOT_CONFIRMED = -61, /* trial attempts used up without a confirm */
-    OTA_E_CANCELLED = -62,    /* the server withdrew the deployment */
-    OTA_E_DELTA_BASE = -70,   /* the delta is against another base */
-    OTA_E_DELTA_BLOCK = -71,  /* a block's CRC, or the coded stream, is wrong */
+    OTA_E_CANCELLED = -62,     /* the server withdrew the deployment */
+    OTA_E_DELTA_BASE = -70,    /* the delta is against another base */
+    OTA_E_DELTA_BLOCK = -71,   /* a block's CRC, or the coded stream, is wrong */
 };
 
 /* The stable word for `error`, "unknown" for a value that is none; never NULL. */

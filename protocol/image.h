@@ -29,7 +29,8 @@
 #define OTA_IMAGE_HEADER_LEN 32U   /* bytes of the structure; hdr_size may be larger */
 #define OTA_IMAGE_HEADER_MAX 4096U /* bytes: largest hdr_size that is accepted */
 #define OTA_IMAGE_TLV_INFO_LEN 4U
-#define OTA_IMAGE_TLV_MAX 512U     /* bytes: both TLV areas together, so that a device can hold them */
+#define OTA_IMAGE_TLV_MAX 512U /* bytes: both TLV areas together, so that a device can hold them   \
+                                */
 #define OTA_IMAGE_SIGNATURES_MAX 2U
 
 enum ota_image_tlv {
@@ -42,8 +43,8 @@ enum ota_image_tlv {
 };
 
 struct ota_image_header {
-    uint32_t body_offset; /* bytes, hdr_size */
-    uint32_t body_len;    /* bytes */
+    uint32_t body_offset;   /* bytes, hdr_size */
+    uint32_t body_len;      /* bytes */
     uint32_t protected_len; /* bytes of the protected area with its info header; 0 if none */
     uint32_t flags;
     struct ota_version version;
@@ -69,20 +70,23 @@ struct ota_image_tlvs {
 };
 
 /* Parse and bound the header. `image_max` is the slot or file size in bytes; everything the header
- * promises, the two TLV info headers included, must fit in it. 0 or a negative error. */
+ * promises, the two TLV info headers included, must fit in it, else OTA_E_SIZE. OTA_E_SYNTAX when
+ * it is no image at all, OTA_E_MISSING without a protected area, OTA_E_UNSUPPORTED for any flag. */
 int ota_image_parse_header(struct ota_image_header *header, const uint8_t *buf, size_t len,
                            uint32_t image_max);
 
-/* Parse both TLV areas from `buf`, which starts at header->tlv_offset; bytes behind the last area are
- * ignored (a slot is larger than its image; for a file compare tlvs->len). 0, OTA_E_TRUNCATED when
- * `len` ends inside an area that is allowed to be that long, or another negative error. */
+/* Parse both TLV areas from `buf`, which starts at header->tlv_offset; bytes behind the last area
+ * are ignored (a slot is larger than its image; for a file compare tlvs->len). 0, OTA_E_TRUNCATED
+ * when `len` ends inside an area that is allowed to be that long, OTA_E_SIGNATURE when there is no
+ * signature at all (an unsigned image), or another negative error. */
 int ota_image_parse_tlvs(struct ota_image_tlvs *tlvs, const struct ota_image_header *header,
                          const uint8_t *buf, size_t len);
 
 /* The writing half (image_encode.c), for otactl and tests. */
 struct ota_image_fields {
-    uint32_t header_len; /* bytes, >= OTA_IMAGE_HEADER_LEN; 0x200 on STM32 aligns the vector table */
-    uint32_t body_len;   /* bytes */
+    uint32_t
+        header_len;    /* bytes, >= OTA_IMAGE_HEADER_LEN; 0x200 on STM32 aligns the vector table */
+    uint32_t body_len; /* bytes */
     struct ota_version version;
     uint32_t counter;
     struct ota_text product;

@@ -18,12 +18,15 @@
 struct ota_json {
     const char *at;
     const char *end;
-    unsigned depth;
+    unsigned depth; /* objects and arrays that are open */
+    bool first;     /* the innermost of them has given no member yet */
     int error;
 };
 
 /* Check the whole text first: syntax, depth, duplicate keys (at every level), nothing behind the
- * object. After OTA_OK, reading below can only fail for type mismatches. */
+ * object. After OTA_OK, reading below can only fail for type mismatches.
+ * OTA_E_TRUNCATED when the text ends too early, OTA_E_TOO_LARGE over OTA_JSON_DEPTH_MAX levels or
+ * OTA_JSON_KEYS_MAX keys, OTA_E_RANGE over OTA_JSON_INT_MAX, OTA_E_DUPLICATE, else OTA_E_SYNTAX. */
 int ota_json_check(const char *buf, size_t len);
 
 void ota_json_open(struct ota_json *json, const char *buf, size_t len);
@@ -41,7 +44,8 @@ int ota_json_skip(struct ota_json *json);
 
 /* The writing half (json_encode.c): appends to the caller's buffer; an overflow is sticky and is
  * told once, by ota_json_out_end(). Text is the caller's duty to keep in the subset: characters
- * outside 0x20..0x7e, '"' and '\' are replaced by '?'. */
+ * outside 0x20..0x7e, '"' and '\' are replaced by '?'. The outermost object is opened with
+ * ota_json_out_object() like any other. */
 struct ota_json_out {
     char *buf;
     size_t cap;
@@ -53,6 +57,9 @@ void ota_json_out_begin(struct ota_json_out *out, char *buf, size_t cap);
 void ota_json_out_key(struct ota_json_out *out, const char *key);
 void ota_json_out_string(struct ota_json_out *out, struct ota_text value);
 void ota_json_out_integer(struct ota_json_out *out, uint64_t value);
+/* Strings that hold bytes: lower-case hex, base64url without padding. */
+void ota_json_out_hex(struct ota_json_out *out, const uint8_t *bytes, size_t len);
+void ota_json_out_base64url(struct ota_json_out *out, const uint8_t *bytes, size_t len);
 void ota_json_out_object(struct ota_json_out *out);
 void ota_json_out_object_end(struct ota_json_out *out);
 void ota_json_out_array(struct ota_json_out *out);

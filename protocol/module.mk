@@ -1,1 +1,3 @@
-# Parts of protocol/; see the top Makefile for the conventions.
+# protocol/: one library; a linker takes from it only the halves that a program uses.
+
+$(eval $(call library,protocol,$(wildcard protocol/*.c)))

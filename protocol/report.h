@@ -7,6 +7,7 @@
 #ifndef OTA_PROTOCOL_REPORT_H
 #define OTA_PROTOCOL_REPORT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -25,6 +26,8 @@ enum ota_event {
 
 /* The wire word ("downloading", ...), NULL for a value that is none. */
 const char *ota_event_name(enum ota_event event);
+/* REVERTED and FAILED: `reason` must be given. */
+bool ota_event_has_reason(enum ota_event event);
 
 struct ota_report {
     struct ota_text deployment;
@@ -33,12 +36,16 @@ struct ota_report {
     uint32_t percent;           /* DOWNLOADING: 0 to 100 */
     struct ota_version version; /* running now */
     uint8_t hash[OTA_HASH_LEN]; /* image hash running now */
-    struct ota_text reason;     /* REVERTED and FAILED: a word of ota_error_name(), else empty */
+    struct ota_text reason;     /* REVERTED and FAILED: a word of ota_error_name(), else empty; the
+                                   decoder takes any ota_text_is_word() of newer devices */
     struct ota_text log;        /* lines joined by '|' on the wire; may be empty */
 };
 
+/* report_encode.c. Bytes written, OTA_E_NO_SPACE, or OTA_E_RANGE for a report that the decoder
+ * would refuse. In the log, characters outside the JSON subset become '?'. */
 int ota_report_encode(const struct ota_report *report, char *buf, size_t cap);
-/* 0 or a negative error; strings point into buf. */
+/* report.c. OTA_OK, or a negative error and *report is all zero; strings point into buf.
+ * OTA_E_UNSUPPORTED for an event that is none of ours. */
 int ota_report_decode(struct ota_report *report, const char *buf, size_t len);
 
 #endif

@@ -16,6 +16,7 @@ struct ota_text {
 
 bool ota_text_equal(struct ota_text a, struct ota_text b);
 bool ota_text_is(struct ota_text a, const char *nul_terminated);
+struct ota_text ota_text_of(const char *nul_terminated);
 
 /* Lower-case hex of `len` bytes and a NUL: buf takes 2 * len + 1 bytes. */
 void ota_hex_encode(const uint8_t *bytes, size_t len, char *buf);
@@ -28,10 +29,16 @@ int ota_hex_decode(uint8_t *bytes, size_t len, struct ota_text text);
 int ota_base64url_encode(const uint8_t *bytes, size_t len, char *buf, size_t cap);
 int ota_base64url_decode(uint8_t *bytes, size_t cap, struct ota_text text);
 
+/* Decimal digits of `value`, no NUL; at most OTA_DECIMAL_MAX characters. Characters written. */
+#define OTA_DECIMAL_MAX 20
+size_t ota_decimal_encode(uint64_t value, char *buf);
+
 /* The character classes of limits.h. */
 bool ota_text_is_device_id(struct ota_text text);
 bool ota_text_is_name(struct ota_text text);
 bool ota_text_is_deployment(struct ota_text text);
-bool ota_text_is_url_path(struct ota_text text); /* "/" first, no "//", "..", "\" or control */
+bool ota_text_is_url_path(
+    struct ota_text text); /* "/" first, no "//", "..", "\", '"', "#" or control */
+bool ota_text_is_word(struct ota_text text); /* a report's reason: [a-z0-9_] */
 
 #endif

@@ -1,0 +1,85 @@
+#include "protocol/error.h"
+
+const char *ota_error_name(int error)
+{
+    switch (error) {
+    case OTA_OK:
+        return "ok";
+    case OTA_E_TRUNCATED:
+        return "truncated";
+    case OTA_E_SYNTAX:
+        return "syntax";
+    case OTA_E_TOO_LARGE:
+        return "too_large";
+    case OTA_E_DUPLICATE:
+        return "duplicate";
+    case OTA_E_MISSING:
+        return "missing";
+    case OTA_E_RANGE:
+        return "range";
+    case OTA_E_UNSUPPORTED:
+        return "unsupported";
+    case OTA_E_NO_SPACE:
+        return "no_space";
+    case OTA_E_SIGNATURE:
+        return "signature";
+    case OTA_E_UNKNOWN_KEY:
+        return "unknown_key";
+    case OTA_E_HASH:
+        return "hash";
+    case OTA_E_DEVICE:
+        return "device";
+    case OTA_E_NONCE:
+        return "nonce";
+    case OTA_E_PRODUCT:
+        return "product";
+    case OTA_E_HARDWARE:
+        return "hardware";
+    case OTA_E_COUNTER_LOW:
+        return "counter_low";
+    case OTA_E_COUNTER_JUMP:
+        return "counter_jump";
+    case OTA_E_VERSION:
+        return "version";
+    case OTA_E_SIZE:
+        return "size";
+    case OTA_E_FLASH:
+        return "flash";
+    case OTA_E_JOURNAL_FULL:
+        return "journal_full";
+    case OTA_E_NOT_FOUND:
+        return "not_found";
+    case OTA_E_STATE:
+        return "state";
+    case OTA_E_TRANSPORT:
+        return "transport";
+    case OTA_E_TIMEOUT:
+        return "timeout";
+    case OTA_E_SLOW:
+        return "slow";
+    case OTA_E_HTTP:
+        return "http";
+    case OTA_E_HTTP_RANGE:
+        return "http_range";
+    case OTA_E_HTTP_STATUS:
+        return "http_status";
+    case OTA_E_UNAUTHORIZED:
+        return "unauthorized";
+    case OTA_E_GONE:
+        return "gone";
+    case OTA_E_TLS:
+        return "tls";
+    case OTA_E_SELF_TEST:
+        return "self_test";
+    case OTA_E_NOT_CONFIRMED:
+        return "not_confirmed";
+    case OTA_E_CANCELLED:
+        return "cancelled";
+    case OTA_E_DELTA_BASE:
+        return "delta_base";
+    case OTA_E_DELTA_BLOCK:
+        return "delta_block";
+    default:
+        return "unknown";
+    }
+}

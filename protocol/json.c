@@ -1,0 +1,211 @@
+#include "protocol/json.h"
+
+#include <string.h>
+
+#include "protocol/error.h"
+#include "protocol/limits.h"
+
+static int fail(struct ota_json *json, int error)
+{
+    if (json->error == OTA_OK)
+        json->error = error;
+    json->at = json->end; /* nothing is read any more */
+    return json->error;
+}
+
+/* The next character that is no white space, '\0' at the end; nothing is consumed but white space.
+ * A NUL in the text is told apart by nobody: it is no token either. */
+static char peek(struct ota_json *json)
+{
+    while (json->at < json->end &&
+           (*json->at == ' ' || *json->at == '\t' || *json->at == '\n' || *json->at == '\r'))
+        json->at++;
+    return json->at < json->end ? *json->at : '\0';
+}
+
+/* Something other than what must stand here does, or the text ends. */
+static int unexpected(struct ota_json *json)
+{
+    return fail(json, json->at == json->end ? OTA_E_TRUNCATED : OTA_E_SYNTAX);
+}
+
+static int take_char(struct ota_json *json, char c)
+{
+    if (peek(json) != c)
+        return unexpected(json);
+    json->at++;
+    return OTA_OK;
+}
+
+void ota_json_open(struct ota_json *json, const char *buf, size_t len)
+{
+    *json = (struct ota_json){.at = buf, .end = buf + len};
+}
+
+static int enter(struct ota_json *json, char c)
+{
+    if (take_char(json, c) != OTA_OK)
+        return json->error;
+    if (json->depth == OTA_JSON_DEPTH_MAX)
+        return fail(json, OTA_E_TOO_LARGE);
+    json->depth++;
+    json->first = true;
+    return OTA_OK;
+}
+
+int ota_json_enter_object(struct ota_json *json)
+{
+    return enter(json, '{');
+}
+
+int ota_json_enter_array(struct ota_json *json)
+{
+    return enter(json, '[');
+}
+
+/* Go to the next member, past the comma; at `close` leave the object or array. */
+static bool next_member(struct ota_json *json, char close)
+{
+    bool first = json->first;
+
+    json->first = false; /* also of the outer one, once this one is left: it is a member there */
+    if (json->error != OTA_OK)
+        return false;
+    if (peek(json) == close) {
+        json->at++;
+        json->depth--;
+        return false;
+    }
+    return first || take_char(json, ',') == OTA_OK;
+}
+
+bool ota_json_next_key(struct ota_json *json, struct ota_text *key)
+{
+    return next_member(json, '}') && ota_json_string(json, key) == OTA_OK &&
+           take_char(json, ':') == OTA_OK;
+}
+
+bool ota_json_next_item(struct ota_json *json)
+{
+    return next_member(json, ']');
+}
+
+int ota_json_string(struct ota_json *json, struct ota_text *value)
+{
+    if (take_char(json, '"') != OTA_OK)
+        return json->error;
+    value->at = json->at;
+    for (; json->at < json->end && *json->at != '"'; json->at++) {
+        if (*json->at < ' ' || *json->at > '~' || *json->at == '\\')
+            return fail(json, OTA_E_SYNTAX);
+    }
+    value->len = (size_t)(json->at - value->at);
+    return take_char(json, '"');
+}
+
+static bool at_digit(const struct ota_json *json)
+{
+    return json->at < json->end && *json->at >= '0' && *json->at <= '9';
+}
+
+int ota_json_integer(struct ota_json *json, uint64_t *value)
+{
+    uint64_t sum = 0;
+
+    (void)peek(json);
+    if (!at_digit(json))
+        return unexpected(json);
+    const char *start = json->at;
+    for (; at_digit(json); json->at++) {
+        if (json->at > start && *start == '0')
+            return fail(json, OTA_E_SYNTAX);
+        sum = sum * 10 + (uint64_t)(*json->at - '0');
+        if (sum > OTA_JSON_INT_MAX)
+            return fail(json, OTA_E_RANGE);
+    }
+    *value = sum;
+    return OTA_OK;
+}
+
+int ota_json_bool(struct ota_json *json, bool *value)
+{
+    bool is_true = peek(json) == 't';
+
+    for (const char *word = is_true ? "true" : "false"; *word != '\0'; word++) {
+        if (json->at == json->end || *json->at != *word)
+            return unexpected(json);
+        json->at++;
+    }
+    *value = is_true;
+    return OTA_OK;
+}
+
+/* A key and the quote behind it, compared as one: a key that is only a prefix differs there. Each
+ * of `seen` lies before `key`, so that key.len + 1 bytes of it are within the text. */
+static bool is_duplicate(const char *const *seen, size_t count, struct ota_text key)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (memcmp(seen[i], key.at, key.len + 1) == 0)
+            return true;
+    }
+    return false;
+}
+
+static int skip_object(struct ota_json *json)
+{
+    const char *seen[OTA_JSON_KEYS_MAX];
+    size_t count = 0;
+    struct ota_text key;
+
+    ota_json_enter_object(json);
+    while (ota_json_next_key(json, &key)) {
+        if (is_duplicate(seen, count, key))
+            return fail(json, OTA_E_DUPLICATE);
+        if (count == OTA_JSON_KEYS_MAX)
+            return fail(json, OTA_E_TOO_LARGE);
+        seen[count++] = key.at;
+        ota_json_skip(json);
+    }
+    return json->error;
+}
+
+static int skip_array(struct ota_json *json)
+{
+    ota_json_enter_array(json);
+    while (ota_json_next_item(json))
+        ota_json_skip(json);
+    return json->error;
+}
+
+/* Recursion ends at OTA_JSON_DEPTH_MAX: enter() refuses there. */
+int ota_json_skip(struct ota_json *json)
+{
+    struct ota_text text;
+    uint64_t number;
+    bool flag;
+
+    switch (peek(json)) {
+    case '{':
+        return skip_object(json);
+    case '[':
+        return skip_array(json);
+    case '"':
+        return ota_json_string(json, &text);
+    case 't':
+    case 'f':
+        return ota_json_bool(json, &flag);
+    default:
+        return ota_json_integer(json, &number);
+    }
+}
+
+int ota_json_check(const char *buf, size_t len)
+{
+    struct ota_json json;
+
+    ota_json_open(&json, buf, len);
+    if (skip_object(&json) != OTA_OK)
+        return json.error;
+    (void)peek(&json);
+    return json.at == json.end ? OTA_OK : OTA_E_SYNTAX;
+}

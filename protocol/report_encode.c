@@ -1,0 +1,73 @@
+#include "protocol/error.h"
+#include "protocol/json.h"
+#include "protocol/report.h"
+
+const char *ota_event_name(enum ota_event event)
+{
+    switch (event) {
+    case OTA_EVENT_DOWNLOADING:
+        return "downloading";
+    case OTA_EVENT_INSTALLED:
+        return "installed";
+    case OTA_EVENT_TRIAL:
+        return "trial";
+    case OTA_EVENT_CONFIRMED:
+        return "confirmed";
+    case OTA_EVENT_REVERTED:
+        return "reverted";
+    case OTA_EVENT_FAILED:
+        return "failed";
+    default:
+        return NULL;
+    }
+}
+
+bool ota_event_has_reason(enum ota_event event)
+{
+    return event == OTA_EVENT_REVERTED || event == OTA_EVENT_FAILED;
+}
+
+/* What the decoder would refuse is not written. */
+static bool is_valid(const struct ota_report *report)
+{
+    if (!ota_text_is_deployment(report->deployment) || report->seq > OTA_JSON_INT_MAX ||
+        ota_event_name(report->event) == NULL || report->percent > 100 ||
+        report->log.len > OTA_REPORT_LOG_MAX)
+        return false;
+    return !ota_event_has_reason(report->event) || ota_text_is_word(report->reason);
+}
+
+static void put_text(struct ota_json_out *out, const char *key, struct ota_text value)
+{
+    ota_json_out_key(out, key);
+    ota_json_out_string(out, value);
+}
+
+int ota_report_encode(const struct ota_report *report, char *buf, size_t cap)
+{
+    struct ota_json_out out;
+    char version[OTA_VERSION_TEXT_MAX + 1];
+
+    if (!is_valid(report))
+        return OTA_E_RANGE;
+    ota_version_format(&report->version, version, sizeof(version));
+    ota_json_out_begin(&out, buf, cap);
+    ota_json_out_object(&out);
+    put_text(&out, "deployment", report->deployment);
+    ota_json_out_key(&out, "seq");
+    ota_json_out_integer(&out, report->seq);
+    put_text(&out, "event", ota_text_of(ota_event_name(report->event)));
+    if (report->event == OTA_EVENT_DOWNLOADING) {
+        ota_json_out_key(&out, "percent");
+        ota_json_out_integer(&out, report->percent);
+    }
+    put_text(&out, "version", ota_text_of(version));
+    ota_json_out_key(&out, "hash");
+    ota_json_out_hex(&out, report->hash, OTA_HASH_LEN);
+    if (ota_event_has_reason(report->event))
+        put_text(&out, "reason", report->reason);
+    if (report->log.len > 0)
+        put_text(&out, "log", report->log);
+    ota_json_out_object_end(&out);
+    return ota_json_out_end(&out);
+}

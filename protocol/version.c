@@ -1,0 +1,77 @@
+#include "protocol/version.h"
+
+#include "protocol/error.h"
+#include "protocol/limits.h"
+#include "protocol/text.h"
+
+/* One decimal number at *at, at most `max`, without leading zeros. */
+static int parse_number(const char **at, const char *end, uint32_t max, uint32_t *value)
+{
+    const char *start = *at;
+    uint64_t sum = 0;
+
+    for (; *at < end && **at >= '0' && **at <= '9'; (*at)++) {
+        if (*at > start && *start == '0')
+            return OTA_E_SYNTAX;
+        sum = sum * 10 + (uint64_t)(**at - '0');
+        if (sum > max)
+            return OTA_E_RANGE;
+    }
+    *value = (uint32_t)sum;
+    return *at > start ? OTA_OK : OTA_E_SYNTAX;
+}
+
+int ota_version_parse(struct ota_version *version, const char *text, size_t len)
+{
+    static const uint32_t max[4] = {UINT8_MAX, UINT8_MAX, UINT16_MAX, UINT32_MAX};
+    static const char before[4] = {'\0', '.', '.', '+'};
+    const char *end = text + len;
+    uint32_t part[4] = {0};
+
+    for (unsigned i = 0; i < 4; i++) {
+        if (i == 3 && text == end)
+            break; /* the build number may be left out */
+        if (i > 0 && (text == end || *text++ != before[i]))
+            return OTA_E_SYNTAX;
+        int error = parse_number(&text, end, max[i], &part[i]);
+        if (error != OTA_OK)
+            return error;
+    }
+    if (text != end)
+        return OTA_E_SYNTAX;
+    *version = (struct ota_version){(uint8_t)part[0], (uint8_t)part[1], (uint16_t)part[2], part[3]};
+    return OTA_OK;
+}
+
+int ota_version_format(const struct ota_version *version, char *buf, size_t cap)
+{
+    static const char before[4] = {'\0', '.', '.', '+'};
+    const uint32_t part[4] = {version->major, version->minor, version->revision, version->build};
+    char text[OTA_VERSION_TEXT_MAX + 1];
+    size_t len = 0;
+
+    for (unsigned i = 0; i < (version->build != 0 ? 4U : 3U); i++) {
+        if (i > 0)
+            text[len++] = before[i];
+        len += ota_decimal_encode(part[i], text + len);
+    }
+    if (cap < len + 1)
+        return OTA_E_NO_SPACE;
+    for (size_t i = 0; i < len; i++)
+        buf[i] = text[i];
+    buf[len] = '\0';
+    return (int)len;
+}
+
+int ota_version_compare(const struct ota_version *a, const struct ota_version *b)
+{
+    if (a->major != b->major)
+        return a->major < b->major ? -1 : 1;
+    if (a->minor != b->minor)
+        return a->minor < b->minor ? -1 : 1;
+    if (a->revision != b->revision)
+        return a->revision < b->revision ? -1 : 1;
+    if (a->build != b->build)
+        return a->build < b->build ? -1 : 1;
+    return 0;
+}
