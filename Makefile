@@ -10,6 +10,8 @@ B := $(if $(SAN),build/san,build/host)
 THIRD_PARTY := build/third_party
 
 CC ?= cc
+# V=1 shows the commands.
+Q := $(if $(V),,@)
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes \
             -Wcast-qual -Wundef -Wvla -Wwrite-strings -Wformat=2 -Wswitch-enum
 WERROR ?=
@@ -34,8 +36,8 @@ objects = $(patsubst %.c,$(B)/obj/%.o,$(1))
 define library
 $(B)/lib$(1).a: $(call objects,$(2))
 	@mkdir -p $$(@D)
-	rm -f $$@
-	$(AR) rcs $$@ $$^
+	@echo "  AR    $$@"
+	$(Q)rm -f $$@ && $(AR) rcs $$@ $$^
 endef
 
 PROGRAMS :=
@@ -55,7 +57,8 @@ all: $(PROGRAMS) ## build otad, otactl and ota-device (links in build/)
 # Sources anywhere in the tree.
 $(B)/obj/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CPPFLAGS_$(*F)) $(ALL_CFLAGS) -c -o $@ $<
+	@echo "  CC    $@"
+	$(Q)$(CC) $(CPPFLAGS) $(CPPFLAGS_$(*F)) $(ALL_CFLAGS) -c -o $@ $<
 
 .PHONY: clean
 clean: ## remove what was built, keep fetched third-party sources
