@@ -29,8 +29,7 @@
 #define OTA_IMAGE_HEADER_LEN 32U   /* bytes of the structure; hdr_size may be larger */
 #define OTA_IMAGE_HEADER_MAX 4096U /* bytes: largest hdr_size that is accepted */
 #define OTA_IMAGE_TLV_INFO_LEN 4U
-#define OTA_IMAGE_TLV_MAX 512U /* bytes: both TLV areas together, so that a device can hold them   \
-                                */
+#define OTA_IMAGE_TLV_MAX 512U /* bytes: both TLV areas, so that a device can hold them */
 #define OTA_IMAGE_SIGNATURES_MAX 2U
 
 enum ota_image_tlv {

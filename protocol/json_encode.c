@@ -53,8 +53,10 @@ void ota_json_out_integer(struct ota_json_out *out, uint64_t value)
 {
     char digits[OTA_DECIMAL_MAX];
 
+    size_t len = ota_decimal_encode(value, digits);
+
     separate(out);
-    put(out, digits, ota_decimal_encode(value, digits));
+    put(out, digits, len);
 }
 
 void ota_json_out_base64url(struct ota_json_out *out, const uint8_t *bytes, size_t len)

@@ -25,3 +25,10 @@ test: ## every test under ASan and UBSan; ONLY=word runs those whose file name h
 .PHONY: run-tests
 run-tests: $(PROGRAMS) $(UNIT_PROGRAMS)
 	@tests/run --build $(B) $(if $(ONLY),--only $(ONLY)) $(UNIT_PROGRAMS) $(SCRIPT_TESTS) $(NODE_TESTS)
+
+.PHONY: compile
+compile: $(PROGRAMS) $(UNIT_PROGRAMS)
+
+.PHONY: lint
+lint: ## format, -Werror with gcc and clang, cppcheck, shellcheck, OpenAPI
+	@tests/lint
