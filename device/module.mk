@@ -4,3 +4,6 @@
 #   $(B)/libdevice-core.a    journal, slots, client (sources in DEVICE_CORE)
 
 include device/port/bearssl/bearssl.mk
+
+$(eval $(call library,device-core,device/core/journal.c device/core/slots.c))
+$(eval $(call library,device-host,device/port/host/flash_file.c))

@@ -3,9 +3,10 @@
  *
  * Bootloader and application share it and never run at the same time. For each type the newest whole
  * record counts. A record carries a sequence number and a CRC-32 that is seeded with its position; a
- * torn, half-erased or rotten record is never believed, the next older one of its type is. When the
- * active sector is full, the newest record of each type is copied to the other sector, which counts
- * only from its seal record on.
+ * torn, half-erased or rotten record is never believed, the next older one of its type is; boot record
+ * and credential are written twice, so that the rot of one record loses neither. When the active
+ * sector is full, the newest record of each type is copied to the other sector, which counts only
+ * from its seal record on.
  *
  * Memory: the caller's struct; no heap. Not reentrant. journal.c draws the layout.
  */
@@ -40,16 +41,20 @@ struct ota_journal {
     uint32_t newest[OTA_RECORD_TYPES]; /* flash address of the newest whole record, 0 for none */
 };
 
-/* Find the newest records; formats both sectors when neither holds a seal (a new device).
+/* Find the newest records; formats a sector when neither holds a seal (a new device).
  * OTA_OK or OTA_E_FLASH. */
 int ota_journal_mount(struct ota_journal *journal, const struct ota_flash *flash,
                       const struct ota_flash_map *map);
 
-/* Copy the newest record of `type` out. Bytes of the record (at most cap), OTA_E_NOT_FOUND,
- * OTA_E_NO_SPACE when it is longer than cap, or OTA_E_FLASH. A length of 0 means it was cleared. */
+/* Copy the newest record of `type` out. Bytes of the record (at most cap), OTA_E_NOT_FOUND (never
+ * written, or cleared), OTA_E_NO_SPACE when it is longer than cap, or OTA_E_FLASH. */
 int ota_journal_read(struct ota_journal *journal, enum ota_record type, void *buf, size_t cap);
 
 /* Append; durable when it returns OTA_OK. After an error the former record still counts. `len` 0 clears. */
 int ota_journal_write(struct ota_journal *journal, enum ota_record type, const void *buf, size_t len);
+
+/* Make sure that `len` bytes (headers included) can be appended without a compaction, by one now if
+ * need be. OTA_OK, OTA_E_JOURNAL_FULL or OTA_E_FLASH. */
+int ota_journal_reserve(struct ota_journal *journal, size_t len);
 
 #endif

@@ -47,6 +47,8 @@ struct ota_boot_record {
 /* Read the boot record; a device without one gets the factory record (IDLE, counter 0).
  * OTA_OK or OTA_E_FLASH. */
 int ota_slots_load(struct ota_journal *journal, struct ota_boot_record *record);
+/* Append it; durable when it returns OTA_OK. For the bootloader; others use the functions below. */
+int ota_slots_store(struct ota_journal *journal, const struct ota_boot_record *record);
 
 /* What an image in flash says of itself; hash and signatures not yet checked. */
 struct ota_image_info {

@@ -13,15 +13,16 @@ BEARSSL_CRYPTO := \
     int/i15_add int/i15_bitlen int/i15_decmod int/i15_decode int/i15_encode int/i15_fmont \
     int/i15_iszero int/i15_modpow int/i15_montmul int/i15_muladd int/i15_ninv15 int/i15_rshift \
     int/i15_sub int/i15_tmont int/i32_div32
-BEARSSL_CPPFLAGS := -I$(BEARSSL)/inc -I$(BEARSSL)/src
+BEARSSL_CPPFLAGS := -isystem $(BEARSSL)/inc -I$(BEARSSL)/src
 
 $(BEARSSL)/.fetched: | scripts/fetch-source
-	scripts/fetch-source bearssl $(BEARSSL_VERSION) $(THIRD_PARTY)
+	$(Q)scripts/fetch-source bearssl $(BEARSSL_VERSION) $(THIRD_PARTY)
 
 # Its sources are theirs to warn about.
 $(B)/obj/bearssl/%.o: $(BEARSSL)/.fetched
 	@mkdir -p $(@D)
-	$(CC) $(BEARSSL_CPPFLAGS) -std=c99 $(OPTIMIZE) $(CFLAGS) $(SANITIZE) -w -c -o $@ $(BEARSSL)/src/$*.c
+	@echo "  CC    $@"
+	$(Q)$(CC) $(BEARSSL_CPPFLAGS) -std=c99 $(OPTIMIZE) $(CFLAGS) $(SANITIZE) -w -c -o $@ $(BEARSSL)/src/$*.c
 
 $(B)/obj/device/port/bearssl/crypto.o: CPPFLAGS += $(BEARSSL_CPPFLAGS)
 $(B)/obj/device/port/bearssl/crypto.o: | $(BEARSSL)/.fetched
@@ -29,5 +30,5 @@ $(B)/obj/device/port/bearssl/crypto.o: | $(BEARSSL)/.fetched
 # The crypto seam for the host.
 $(B)/libdevice-crypto.a: $(B)/obj/device/port/bearssl/crypto.o \
                          $(BEARSSL_CRYPTO:%=$(B)/obj/bearssl/%.o)
-	@rm -f $@
-	$(AR) rcs $@ $^
+	@echo "  AR    $@"
+	$(Q)rm -f $@ && $(AR) rcs $@ $^

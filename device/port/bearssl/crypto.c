@@ -55,25 +55,21 @@ bool ota_p256_verify_raw(const uint8_t key[OTA_PUBLIC_KEY_LEN], const uint8_t ha
 static bool take_integer(const uint8_t **at, const uint8_t *end, uint8_t scalar[SCALAR_LEN])
 {
     const uint8_t *der = *at;
-    if (end - der < 3 || der[0] != 0x02 || der[1] == 0 || der[1] > SCALAR_LEN + 1) {
+    if (end - der < 3 || der[0] != 0x02 || der[1] == 0 || der[1] > SCALAR_LEN + 1)
         return false;
-    }
     size_t len = der[1];
     der += 2;
-    if ((size_t)(end - der) < len || (der[0] & 0x80) != 0) {
+    if ((size_t)(end - der) < len || (der[0] & 0x80) != 0)
         return false;
-    }
     *at = der + len;
     if (der[0] == 0 && len > 1) {
         der++;
         len--;
-        if ((der[0] & 0x80) == 0) {
+        if ((der[0] & 0x80) == 0)
             return false;
-        }
     }
-    if (len > SCALAR_LEN) {
+    if (len > SCALAR_LEN)
         return false;
-    }
     memset(scalar, 0, SCALAR_LEN - len);
     memcpy(scalar + SCALAR_LEN - len, der, len);
     return true;
@@ -82,16 +78,13 @@ static bool take_integer(const uint8_t **at, const uint8_t *end, uint8_t scalar[
 /* DER to r | s. Strict, except that zero bytes may follow: imgtool once padded so. */
 static bool der_to_raw(const uint8_t *sig, size_t sig_len, uint8_t raw[OTA_SIGNATURE_RAW_LEN])
 {
-    if (sig_len < 2 || sig[0] != 0x30 || sig[1] > sig_len - 2) {
+    if (sig_len < 2 || sig[0] != 0x30 || sig[1] > sig_len - 2)
         return false;
-    }
     const uint8_t *at = sig + 2;
     const uint8_t *end = at + sig[1];
-    for (const uint8_t *pad = end; pad < sig + sig_len; pad++) {
-        if (*pad != 0) {
+    for (const uint8_t *pad = end; pad < sig + sig_len; pad++)
+        if (*pad != 0)
             return false;
-        }
-    }
     return take_integer(&at, end, raw) && take_integer(&at, end, raw + SCALAR_LEN) && at == end;
 }
 
