@@ -1,1 +1,2 @@
 # Parts of server/; see the top Makefile for the conventions.
+include server/otactl.mk

@@ -1,0 +1,16 @@
+# otactl, the command line. A new subject of commands is one more source here.
+
+OTACTL_LIB_SOURCES := $(filter-out server/otactl.c,$(wildcard server/otactl_*.c))
+OTACTL_LIBS := $(B)/libotactl.a $(B)/libprotocol.a -lcurl -lcjson -lcrypto
+
+$(eval $(call library,otactl,$(OTACTL_LIB_SOURCES)))
+
+PROGRAMS += $(B)/otactl
+$(B)/otactl: $(B)/obj/server/otactl.o $(filter %.a,$(OTACTL_LIBS))
+	@echo "  LD    $@"
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(filter -l%,$(OTACTL_LIBS))
+
+UNIT_TESTS += test_otactl_elf test_otactl_release test_otactl_text
+TEST_LIBS_test_otactl_elf := $(OTACTL_LIBS)
+TEST_LIBS_test_otactl_release := $(OTACTL_LIBS)
+TEST_LIBS_test_otactl_text := $(OTACTL_LIBS)

@@ -1,0 +1,63 @@
+/* token ...: who may use the API. */
+#include "server/otactl.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/otactl_answer.h"
+#include "server/otactl_args.h"
+#include "server/otactl_http.h"
+
+static const struct otactl_column token_columns[] = {
+    {"ID", "id", OTACTL_SHAPE_PLAIN},
+    {"NAME", "name", OTACTL_SHAPE_PLAIN},
+    {"ROLE", "role", OTACTL_SHAPE_PLAIN},
+    {"SINCE", "created_at", OTACTL_SHAPE_TIME},
+};
+
+static const struct otactl_option add_options[] = {
+    {"role", "ROLE", "viewer, operator or admin", OTACTL_REQUIRED},
+    {"o", "FILE", "write the token there, readable by you only", OTACTL_OPTIONAL},
+    {0},
+};
+
+static int run_add(struct otactl *ctl, const struct otactl_args *args)
+{
+    const char *role = otactl_args_value(args, "role");
+    cJSON *answer = NULL;
+    if (strcmp(role, "viewer") != 0 && strcmp(role, "operator") != 0 && strcmp(role, "admin") != 0)
+        return otactl_fail(OTACTL_USAGE, "--role %s: viewer, operator or admin is needed", role);
+    cJSON *body = cJSON_CreateObject();
+    cJSON_AddStringToObject(body, "name", args->operands[0]);
+    cJSON_AddStringToObject(body, "role", role);
+    char *path = otactl_path("tokens");
+    int code = otactl_send(ctl, "POST", path, body, &answer);
+    free(path);
+    if (code == OTACTL_OK)
+        code = otactl_give_secret(ctl, answer, "token", otactl_args_value(args, "o"));
+    cJSON_Delete(answer);
+    return code;
+}
+
+static int run_list(struct otactl *ctl, const struct otactl_args *args)
+{
+    (void)args;
+    char *path = otactl_path("tokens");
+    int code = otactl_show_list(ctl, path, token_columns, OTACTL_COUNT(token_columns), "no token");
+    free(path);
+    return code;
+}
+
+static int run_delete(struct otactl *ctl, const struct otactl_args *args)
+{
+    return otactl_remove(ctl, "tokens", "token", args->operands[0]);
+}
+
+const struct otactl_command otactl_token_commands[] = {
+    {"token", "add", "NAME", "Make an API token; it is shown once.", add_options, 1, 1, false,
+     run_add},
+    {"token", "list", "", "List the API tokens, without the tokens themselves.", NULL, 0, 0, false,
+     run_list},
+    {"token", "delete", "ID|NAME", "Revoke an API token at once.", NULL, 1, 1, false, run_delete},
+    {0},
+};
