@@ -4,6 +4,8 @@
 #   $(B)/libdevice-core.a    journal, slots, client (sources in DEVICE_CORE)
 
 include device/port/bearssl/bearssl.mk
+include device/net/net.mk
+include device/port/host/host.mk
 
 $(eval $(call library,device-core,device/core/journal.c device/core/slots.c))
 $(eval $(call library,device-host,device/port/host/flash_file.c))

@@ -1,14 +1,10 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "device/net/http.h"
+
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
-
-#include "device/net/http.h"
 #include "protocol/error.h"
+#include "tests/support/support.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define BODY_MAX 256
@@ -640,32 +636,27 @@ static void test_request_bounds(void **state)
     assert_int_equal(ota_http_writer_init(&writer, "h", &request), OTA_E_SYNTAX);
 }
 
-#define TEST(name, function)                                                                       \
-    {                                                                                              \
-        name, function, NULL, NULL, NULL                                                           \
-    }
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST("responses of every framing are read", test_good),
-        TEST("responses that break RFC 9110 or 9112 are refused", test_bad),
-        TEST("a NUL in a head is refused", test_nul),
-        TEST("how the stream is cut changes nothing", test_splits),
-        TEST("every prefix of a response is partial, and cut off when the peer closes",
-             test_prefixes),
-        TEST("every bit flip ends in done, refused or cut off", test_flips),
-        TEST("a refusal is final", test_sticky),
-        TEST("bytes behind a response are left alone", test_behind),
-        TEST("no body byte is used without room for it", test_room),
-        TEST("endless lines, fields, 1xx and chunk extensions are stopped at their bounds",
-             test_floods),
-        TEST("a head of long lines is stopped at its bound", test_long_head),
-        TEST("a header larger than our memory is passed over", test_large_head),
-        TEST("a value longer than we read is never taken for its beginning", test_long_values),
-        TEST("requests come out byte for byte, in pieces of any size", test_requests),
-        TEST("no string can break out of its line in a request", test_request_injection),
-        TEST("empty ranges and foreign origins are not asked for", test_request_bounds),
+        {TEST("responses of every framing are read", test_good)},
+        {TEST("responses that break RFC 9110 or 9112 are refused", test_bad)},
+        {TEST("a NUL in a head is refused", test_nul)},
+        {TEST("how the stream is cut changes nothing", test_splits)},
+        {TEST("every prefix of a response is partial, and cut off when the peer closes",
+              test_prefixes)},
+        {TEST("every bit flip ends in done, refused or cut off", test_flips)},
+        {TEST("a refusal is final", test_sticky)},
+        {TEST("bytes behind a response are left alone", test_behind)},
+        {TEST("no body byte is used without room for it", test_room)},
+        {TEST("endless lines, fields, 1xx and chunk extensions are stopped at their bounds",
+              test_floods)},
+        {TEST("a head of long lines is stopped at its bound", test_long_head)},
+        {TEST("a header larger than our memory is passed over", test_large_head)},
+        {TEST("a value longer than we read is never taken for its beginning", test_long_values)},
+        {TEST("requests come out byte for byte, in pieces of any size", test_requests)},
+        {TEST("no string can break out of its line in a request", test_request_injection)},
+        {TEST("empty ranges and foreign origins are not asked for", test_request_bounds)},
     };
     return cmocka_run_group_tests_name("http", tests, NULL, NULL);
 }

@@ -1,0 +1,24 @@
+# ota-device: the client as a process. lwIP is compiled with the host port's configuration.
+
+HOST_LWIP_CPPFLAGS := -Idevice/port/host/lwip $(LWIP_CPPFLAGS)
+HOST_LWIP_CONFIG := device/port/host/lwip/lwipopts.h device/port/host/lwip/arch/cc.h
+
+$(B)/obj/lwip/%.o: $(LWIP)/.fetched $(HOST_LWIP_CONFIG)
+	@mkdir -p $(@D)
+	@echo "  CC    $@"
+	$(Q)$(CC) -Idevice/port/host/lwip -I$(LWIP)/src/include -std=gnu11 $(OPTIMIZE) $(CFLAGS) \
+	    $(SANITIZE) -w -c -o $@ $(LWIP)/src/$*.c
+
+$(B)/liblwip.a: $(LWIP_SOURCES:%=$(B)/obj/lwip/%.o)
+	@echo "  AR    $@"
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+HOST_NET := device/net/transport_lwip.c device/port/host/slirp_netif.c
+HOST_LWIP_USERS := $(HOST_NET) tests/unit/test_transport_lwip.c
+$(call objects,$(HOST_LWIP_USERS)): CPPFLAGS += $(HOST_LWIP_CPPFLAGS)
+$(call objects,$(HOST_LWIP_USERS)): | $(LWIP)/.fetched
+$(eval $(call library,device-net,$(HOST_NET)))
+
+# The transport against a scripted server on a socket, through the whole stack.
+UNIT_TESTS += test_transport_lwip
+TEST_LIBS_test_transport_lwip := $(B)/libdevice-net.a $(B)/libdevice-http.a $(B)/liblwip.a -lslirp
