@@ -73,9 +73,8 @@ static struct reader value_of(const struct ota_http_parser *parser)
 
 static bool read_char(struct reader *reader, char wanted)
 {
-    if (reader->at == reader->end || *reader->at != wanted) {
+    if (reader->at == reader->end || *reader->at != wanted)
         return false;
-    }
     reader->at++;
     return true;
 }
@@ -97,9 +96,8 @@ static bool read_decimal(struct reader *reader, uint64_t *value)
     *value = 0;
     while (reader->at != reader->end && is_digit(*reader->at)) {
         *value = *value * 10 + (uint64_t)(*reader->at++ - '0');
-        if (*value > OTA_HTTP_LENGTH_MAX) {
+        if (*value > OTA_HTTP_LENGTH_MAX)
             return false;
-        }
     }
     return reader->at != start;
 }
@@ -109,9 +107,8 @@ static bool read_word(struct reader *reader, const char *word)
 {
     const char *at = reader->at;
     for (; *word != '\0'; word++, at++) {
-        if (at == reader->end || lower(*at) != *word) {
+        if (at == reader->end || lower(*at) != *word)
             return false;
-        }
     }
     reader->at = at;
     return true;
@@ -127,9 +124,8 @@ static bool is_word(struct reader reader, const char *word)
 static int take_length(const struct ota_http_parser *parser, struct ota_http_response *response)
 {
     struct reader reader = value_of(parser);
-    if (!read_decimal(&reader, &response->length) || reader.at != reader.end) {
+    if (!read_decimal(&reader, &response->length) || reader.at != reader.end)
         return OTA_E_HTTP;
-    }
     response->has_length = true;
     return OTA_OK;
 }
@@ -141,9 +137,8 @@ static int take_range(const struct ota_http_parser *parser, struct ota_http_resp
 {
     struct reader reader = value_of(parser);
     uint64_t total;
-    if (!read_word(&reader, "bytes ")) {
+    if (!read_word(&reader, "bytes "))
         return OTA_E_HTTP;
-    }
     if (read_char(&reader, '*')) {
         bool whole = read_char(&reader, '/') && read_decimal(&reader, &total);
         return whole && reader.at == reader.end ? OTA_OK : OTA_E_HTTP;
@@ -168,9 +163,8 @@ static void take_etag(const struct ota_http_parser *parser, struct ota_http_resp
         return;
     }
     for (size_t i = 1; i + 1 < len; i++) {
-        if (parser->text[i] <= ' ' || parser->text[i] > '~' || parser->text[i] == '"') {
+        if (parser->text[i] <= ' ' || parser->text[i] > '~' || parser->text[i] == '"')
             return;
-        }
     }
     memcpy(response->etag, parser->text, len);
     response->etag[len] = '\0';
@@ -198,9 +192,8 @@ static void take_connection(struct ota_http_parser *parser)
     }
     while (reader.at != reader.end) {
         struct reader token = reader;
-        while (token.at != token.end && (*token.at == ' ' || *token.at == '\t')) {
+        while (token.at != token.end && (*token.at == ' ' || *token.at == '\t'))
             token.at++;
-        }
         if (read_word(&token, "close") &&
             (token.at == token.end || *token.at == ',' || *token.at == ' ' || *token.at == '\t')) {
             parser->close = true;
@@ -212,9 +205,8 @@ static void take_connection(struct ota_http_parser *parser)
 
 static int take_transfer_encoding(struct ota_http_parser *parser)
 {
-    if (!is_word(value_of(parser), "chunked")) {
+    if (!is_word(value_of(parser), "chunked"))
         return OTA_E_HTTP;
-    }
     parser->chunked = true;
     return OTA_OK;
 }
@@ -230,12 +222,10 @@ static int take_field(struct ota_http_parser *parser, struct ota_http_response *
     enum field field = (enum field)parser->field;
     uint8_t bit = (uint8_t)(1U << parser->field);
     bool too_long = parser->text_len > OTA_HTTP_VALUE_MAX;
-    if (field == FIELD_OTHER) {
+    if (field == FIELD_OTHER)
         return OTA_OK;
-    }
-    if ((parser->seen & bit) != 0 && !is_list(field)) {
+    if ((parser->seen & bit) != 0 && !is_list(field))
         return OTA_E_HTTP;
-    }
     parser->seen |= bit;
 
     switch (field) {
@@ -255,9 +245,8 @@ static int take_field(struct ota_http_parser *parser, struct ota_http_response *
         take_etag(parser, response);
         return OTA_OK;
     case FIELD_RETRY_AFTER:
-        if (!too_long) {
+        if (!too_long)
             take_retry_after(parser, response);
-        }
         return OTA_OK;
     case FIELD_OTHER:
     case FIELDS:
@@ -283,12 +272,10 @@ static bool is_text_char(char c)
 
 static void keep(struct ota_http_parser *parser, char c)
 {
-    if (parser->text_len < OTA_HTTP_VALUE_MAX) {
+    if (parser->text_len < OTA_HTTP_VALUE_MAX)
         parser->text[parser->text_len] = c;
-    }
-    if (parser->text_len <= OTA_HTTP_VALUE_MAX) {
+    if (parser->text_len <= OTA_HTTP_VALUE_MAX)
         parser->text_len++;
-    }
 }
 
 /* Exactly "HTTP/1." DIGIT SP 3DIGIT, then SP or the end of the line: RFC 9112 section 4. */
@@ -303,9 +290,8 @@ static int step_status(struct ota_http_parser *parser, struct ota_http_response 
     response->status =
         (parser->text[9] - '0') * 100 + (parser->text[10] - '0') * 10 + (parser->text[11] - '0');
     parser->old = parser->text[7] == '0';
-    if (response->status < 100 || response->status > 599 || (c != ' ' && c != '\r')) {
+    if (response->status < 100 || response->status > 599 || (c != ' ' && c != '\r'))
         return OTA_E_HTTP;
-    }
     parser->state = c == ' ' ? STATE_REASON : STATE_STATUS_LF;
     return OTA_OK;
 }
@@ -321,9 +307,8 @@ static int step_reason(struct ota_http_parser *parser, char c)
 
 static int step_lf(struct ota_http_parser *parser, char c, enum state next)
 {
-    if (c != '\n') {
+    if (c != '\n')
         return OTA_E_HTTP;
-    }
     parser->state = (uint8_t)next;
     parser->line_len = 0;
     parser->text_len = 0;
@@ -359,9 +344,8 @@ static int step_line(struct ota_http_parser *parser, char c)
         parser->state = STATE_END_LF;
         return OTA_OK;
     }
-    if (parser->fields == OTA_HTTP_FIELDS_MAX) {
+    if (parser->fields == OTA_HTTP_FIELDS_MAX)
         return OTA_E_HTTP;
-    }
     parser->fields++;
     parser->state = STATE_NAME;
     return step_name(parser, c);
@@ -381,9 +365,8 @@ static bool in_trailer(const struct ota_http_parser *parser)
 static int step_value(struct ota_http_parser *parser, struct ota_http_response *response, char c)
 {
     if (c != '\r') {
-        if (parser->text_len > 0 || !is_blank(c)) {
+        if (parser->text_len > 0 || !is_blank(c))
             keep(parser, c);
-        }
         return is_text_char(c) ? OTA_OK : OTA_E_HTTP;
     }
     while (parser->text_len > 0 && parser->text_len <= OTA_HTTP_VALUE_MAX &&
@@ -399,9 +382,8 @@ static int step_value(struct ota_http_parser *parser, struct ota_http_response *
 static int end_interim(struct ota_http_parser *parser, struct ota_http_response *response)
 {
     uint8_t interim = (uint8_t)(parser->interim + 1);
-    if (response->status == 101 || interim > OTA_HTTP_INTERIM_MAX) {
+    if (response->status == 101 || interim > OTA_HTTP_INTERIM_MAX)
         return OTA_E_HTTP;
-    }
     ota_http_parser_init(parser);
     parser->interim = interim;
     memset(response, 0, sizeof *response);
@@ -410,15 +392,12 @@ static int end_interim(struct ota_http_parser *parser, struct ota_http_response 
 
 static int end_head(struct ota_http_parser *parser, struct ota_http_response *response)
 {
-    if (response->status < 200) {
+    if (response->status < 200)
         return end_interim(parser, response);
-    }
-    if (parser->chunked && (response->has_length || parser->old)) {
+    if (parser->chunked && (response->has_length || parser->old))
         return OTA_E_HTTP;
-    }
-    if (response->status == 204 && (parser->chunked || response->length != 0)) {
+    if (response->status == 204 && (parser->chunked || response->length != 0))
         return OTA_E_HTTP;
-    }
     parser->close |= parser->old;
     parser->state = STATE_HEAD;
     return OTA_OK;
@@ -446,9 +425,8 @@ static void begin_body(struct ota_http_parser *parser, const struct ota_http_res
 
 static int step_end(struct ota_http_parser *parser, struct ota_http_response *response, char c)
 {
-    if (c != '\n') {
+    if (c != '\n')
         return OTA_E_HTTP;
-    }
     if (in_trailer(parser)) {
         parser->state = STATE_DONE;
         return OTA_OK;
@@ -458,9 +436,8 @@ static int step_end(struct ota_http_parser *parser, struct ota_http_response *re
 
 static int hex_value(char c)
 {
-    if (is_digit(c)) {
+    if (is_digit(c))
         return c - '0';
-    }
     return lower(c) >= 'a' && lower(c) <= 'f' ? lower(c) - 'a' + 10 : -1;
 }
 
@@ -469,16 +446,14 @@ static int step_chunk_line(struct ota_http_parser *parser, char c)
 {
     int digit = hex_value(c);
     if (digit >= 0) {
-        if (parser->text_len == 8) {
+        if (parser->text_len == 8)
             return OTA_E_HTTP;
-        }
         parser->text_len++;
         parser->left = parser->left * 16 + (uint64_t)digit;
         return OTA_OK;
     }
-    if (parser->text_len == 0 || (c != '\r' && c != ';' && !is_blank(c))) {
+    if (parser->text_len == 0 || (c != '\r' && c != ';' && !is_blank(c)))
         return OTA_E_HTTP;
-    }
     parser->state = c == '\r' ? STATE_CHUNK_LINE_LF : STATE_CHUNK_EXTENSION;
     return OTA_OK;
 }
@@ -507,9 +482,8 @@ static int step(struct ota_http_parser *parser, struct ota_http_response *respon
 {
     parser->line_len++;
     parser->head_len++;
-    if (parser->line_len > OTA_HTTP_LINE_MAX + 2 || parser->head_len > OTA_HTTP_HEAD_MAX) {
+    if (parser->line_len > OTA_HTTP_LINE_MAX + 2 || parser->head_len > OTA_HTTP_HEAD_MAX)
         return OTA_E_HTTP;
-    }
     switch ((enum state)parser->state) {
     case STATE_STATUS:
         return step_status(parser, response, c);
@@ -562,13 +536,11 @@ static size_t take_body(struct ota_http_parser *parser, const uint8_t *in, size_
     if (parser->state != STATE_CLOSE) {
         take = take < parser->left ? take : (size_t)parser->left;
         parser->left -= take;
-        if (parser->left == 0) {
+        if (parser->left == 0)
             parser->state = parser->state == STATE_CHUNK ? STATE_CHUNK_CR : STATE_DONE;
-        }
     }
-    if (take > 0) {
+    if (take > 0)
         memcpy(out, in, take);
-    }
     return take;
 }
 
@@ -578,13 +550,11 @@ int ota_http_parse(struct ota_http_parser *parser, struct ota_http_response *res
     size_t cap = *out_len;
     *used = 0;
     *out_len = 0;
-    if (parser->head_len == 0 && parser->state == STATE_STATUS) {
+    if (parser->head_len == 0 && parser->state == STATE_STATUS)
         memset(response, 0, sizeof *response);
-    }
     while (parser->state != STATE_FAILED) {
-        if (parser->state == STATE_DONE) {
+        if (parser->state == STATE_DONE)
             return OTA_HTTP_DONE;
-        }
         if (parser->state == STATE_HEAD) {
             begin_body(parser, response);
             return OTA_HTTP_HEAD;
@@ -594,12 +564,10 @@ int ota_http_parse(struct ota_http_parser *parser, struct ota_http_response *res
             *used += *out_len;
             return *out_len > 0 ? OTA_HTTP_BODY : OTA_HTTP_BUSY;
         }
-        if (*used == in_len) {
+        if (*used == in_len)
             return OTA_HTTP_BUSY;
-        }
-        if (step(parser, response, (char)in[(*used)++]) != OTA_OK) {
+        if (step(parser, response, (char)in[(*used)++]) != OTA_OK)
             parser->state = STATE_FAILED;
-        }
     }
     return OTA_E_HTTP;
 }

@@ -32,13 +32,11 @@ enum part {
 /* Visible ASCII only, so that no string can end its line or split its field. */
 static bool is_visible(const char *text)
 {
-    if (*text == '\0') {
+    if (*text == '\0')
         return false;
-    }
     for (; *text != '\0'; text++) {
-        if (*text <= ' ' || *text > '~') {
+        if (*text <= ' ' || *text > '~')
             return false;
-        }
     }
     return true;
 }
@@ -56,9 +54,8 @@ int ota_http_writer_init(struct ota_http_writer *writer, const char *authority,
         !is_visible_or_null(request->if_range)) {
         return OTA_E_SYNTAX;
     }
-    if (request->has_range && request->range_start > request->range_end) {
+    if (request->has_range && request->range_start > request->range_end)
         return OTA_E_RANGE;
-    }
     memset(writer, 0, sizeof *writer);
     writer->request = request;
     writer->authority = authority;

@@ -55,9 +55,8 @@ static struct altcp_pcb *detach(struct ota_lwip_transport *lwip)
 static void drop(struct ota_lwip_transport *lwip)
 {
     struct altcp_pcb *pcb = detach(lwip);
-    if (pcb != NULL) {
+    if (pcb != NULL)
         altcp_abort(pcb);
-    }
 }
 
 /* In order; from inside a callback, whose result this is. */
@@ -87,9 +86,8 @@ static err_t on_received(void *arg, struct altcp_pcb *pcb, struct pbuf *data, er
     (void)error;
     if (!lwip->active) {
         /* The peer closes a kept connection, or speaks unasked: either way it is of no use. */
-        if (data != NULL) {
+        if (data != NULL)
             pbuf_free(data);
-        }
         return close_idle(lwip);
     }
     if (data == NULL) {
@@ -123,9 +121,8 @@ static err_t on_poll(void *arg, struct altcp_pcb *pcb)
 {
     struct ota_lwip_transport *lwip = arg;
     (void)pcb;
-    if (!lwip->active && sys_now() - lwip->since_ms >= lwip->config->keep_ms_max) {
+    if (!lwip->active && sys_now() - lwip->since_ms >= lwip->config->keep_ms_max)
         return close_idle(lwip);
-    }
     return ERR_OK;
 }
 
@@ -133,16 +130,14 @@ static void connect_to(struct ota_lwip_transport *lwip, const ip_addr_t *address
 {
     lwip->link = LINK_BROKEN;
     lwip->pcb = altcp_new_ip_type(lwip->config->allocator, IP_GET_TYPE(address));
-    if (lwip->pcb == NULL) {
+    if (lwip->pcb == NULL)
         return;
-    }
     altcp_arg(lwip->pcb, lwip);
     altcp_recv(lwip->pcb, on_received);
     altcp_err(lwip->pcb, on_error);
     altcp_poll(lwip->pcb, on_poll, POLL_HALF_SECONDS);
-    if (altcp_connect(lwip->pcb, address, lwip->config->port, on_connected) == ERR_OK) {
+    if (altcp_connect(lwip->pcb, address, lwip->config->port, on_connected) == ERR_OK)
         lwip->link = LINK_CONNECTING;
-    }
 }
 
 static void on_resolved(const char *name, const ip_addr_t *address, void *arg)
@@ -176,24 +171,21 @@ static void open_link(struct ota_lwip_transport *lwip)
 static int begin(struct ota_lwip_transport *lwip)
 {
     int error = ota_http_writer_init(&lwip->writer, lwip->config->authority, lwip->request);
-    if (error != OTA_OK) {
+    if (error != OTA_OK)
         return error;
-    }
     ota_http_parser_init(&lwip->parser);
     lwip->answered = false;
     lwip->reused = lwip->link == LINK_UP;
-    if (lwip->link != LINK_UP) {
+    if (lwip->link != LINK_UP)
         open_link(lwip);
-    }
     return OTA_OK;
 }
 
 static int start(void *ctx, const struct ota_http_request *request)
 {
     struct ota_lwip_transport *lwip = ctx;
-    if (lwip->active) {
+    if (lwip->active)
         return OTA_E_STATE;
-    }
     lwip->request = request;
     lwip->since_ms = sys_now();
     int error = begin(lwip);
@@ -223,9 +215,8 @@ static int lost(struct ota_lwip_transport *lwip)
 {
     bool again = lwip->reused && !lwip->answered;
     drop(lwip);
-    if (!again || begin(lwip) != OTA_OK) {
+    if (!again || begin(lwip) != OTA_OK)
         return finish(lwip, OTA_E_TRANSPORT);
-    }
     return OTA_HTTP_BUSY;
 }
 
@@ -237,9 +228,8 @@ static void send_request(struct ota_lwip_transport *lwip)
         size_t room = altcp_sndbuf(lwip->pcb);
         size_t len =
             ota_http_writer_read(&lwip->writer, piece, room < sizeof piece ? room : sizeof piece);
-        if (len == 0) {
+        if (len == 0)
             break;
-        }
         if (altcp_write(lwip->pcb, piece, (u16_t)len, TCP_WRITE_FLAG_COPY) != ERR_OK) {
             lwip->writer = before; /* no memory now; poll() comes again */
             break;
@@ -251,13 +241,11 @@ static void send_request(struct ota_lwip_transport *lwip)
 /* Give bytes that were parsed back: to the pool, and to the peer as window. */
 static void consume(struct ota_lwip_transport *lwip, size_t used)
 {
-    if (used == 0) {
+    if (used == 0)
         return;
-    }
     lwip->received = pbuf_free_header(lwip->received, (u16_t)used);
-    if (lwip->pcb != NULL) {
+    if (lwip->pcb != NULL)
         altcp_recved(lwip->pcb, (u16_t)used);
-    }
     lwip->answered = true;
     if (lwip->request == NULL) {
         lwip->since_ms = sys_now(); /* until the head is there, its deadline stands */
@@ -293,15 +281,12 @@ static int busy(struct ota_lwip_transport *lwip)
         return ota_http_parse_end(&lwip->parser) == OTA_HTTP_DONE ? finish(lwip, OTA_HTTP_DONE)
                                                                   : lost(lwip);
     }
-    if (lwip->link == LINK_BROKEN) {
+    if (lwip->link == LINK_BROKEN)
         return lost(lwip);
-    }
-    if (sys_now() - lwip->since_ms >= deadline_ms) {
+    if (sys_now() - lwip->since_ms >= deadline_ms)
         return finish(lwip, OTA_E_TIMEOUT);
-    }
-    if (lwip->link == LINK_UP && in_head) {
+    if (lwip->link == LINK_UP && in_head)
         send_request(lwip);
-    }
     return OTA_HTTP_BUSY;
 }
 
@@ -330,9 +315,8 @@ static int poll(void *ctx, struct ota_http_response *response, void *buf, size_t
 static void abort_exchange(void *ctx)
 {
     struct ota_lwip_transport *lwip = ctx;
-    if (lwip->active) {
+    if (lwip->active)
         (void)finish(lwip, OTA_E_CANCELLED);
-    }
 }
 
 struct ota_transport ota_lwip_transport_seam(struct ota_lwip_transport *lwip)

@@ -1,10 +1,10 @@
 /*
  * Seam: one HTTP exchange at a time with one origin, over one kept connection.
  *
- * device/net implements it with HTTP/1.1 over lwIP; host tests implement it in memory. Never blocks.
- * The implementation bounds headers and lines, refuses what RFC 9112 calls invalid, and sends
- * `Authorization` to the configured origin only. Redirects are not followed.
- * What a status or range means is the client core's business.
+ * device/net implements it with HTTP/1.1 over lwIP; host tests implement it in memory. Never
+ * blocks. The implementation bounds headers and lines, refuses what RFC 9112 calls invalid, and
+ * sends `Authorization` to the configured origin only. Redirects are not followed. What a status or
+ * range means is the client core's business.
  */
 #ifndef OTA_DEVICE_PORT_TRANSPORT_H
 #define OTA_DEVICE_PORT_TRANSPORT_H
@@ -17,38 +17,39 @@
 
 /* Strings are NUL-terminated; all pointers stay valid until the exchange ends. */
 struct ota_http_request {
-    const char *method;     /* "GET" or "POST" */
-    const char *path;       /* absolute path with query */
-    const char *bearer;     /* token, or NULL */
-    const char *body;       /* JSON, or NULL */
-    size_t body_len;        /* bytes */
-    uint32_t range_start;   /* `Range: bytes=start-end`; has_range says whether */
-    uint32_t range_end;     /* inclusive */
-    const char *if_range;   /* strong ETag for If-Range, or NULL */
-    uint32_t wait_seconds;  /* `Prefer: wait=N`; 0 for none */
+    const char *method;    /* "GET" or "POST" */
+    const char *path;      /* absolute path with query */
+    const char *bearer;    /* token, or NULL */
+    const char *body;      /* JSON, or NULL */
+    size_t body_len;       /* bytes */
+    uint32_t range_start;  /* `Range: bytes=start-end`; has_range says whether */
+    uint32_t range_end;    /* inclusive */
+    const char *if_range;  /* strong ETag for If-Range, or NULL */
+    uint32_t wait_seconds; /* `Prefer: wait=N`; 0 for none */
     bool has_range;
 };
 
 struct ota_http_response {
-    int status;             /* 100 to 599; 1xx are consumed by the transport */
+    int status; /* 100 to 599; 1xx are consumed by the transport */
     bool has_length;
-    uint64_t length;        /* Content-Length, bytes of the body */
-    bool has_range;         /* Content-Range: bytes start-end/total */
+    uint64_t length; /* Content-Length, bytes of the body */
+    bool has_range;  /* Content-Range: bytes start-end/total */
     uint64_t range_start;
-    uint64_t range_end;     /* inclusive */
+    uint64_t range_end; /* inclusive */
     uint64_t range_total;
-    bool coded;             /* a Content-Encoding other than identity */
+    bool coded; /* a Content-Encoding other than identity */
     bool has_retry_after;
     uint32_t retry_after_seconds;
     char etag[OTA_HTTP_ETAG_MAX + 1]; /* strong ETag with its quotes, "" for none or weak */
 };
 
 enum ota_http_progress {
-    OTA_HTTP_BUSY = 0,  /* nothing new; call again */
-    OTA_HTTP_HEAD = 1,  /* *response is complete; told once */
-    OTA_HTTP_BODY = 2,  /* *len bytes were put into buf */
-    OTA_HTTP_DONE = 3,  /* the body is whole by its framing; the exchange ended */
-    /* negative: OTA_E_TRANSPORT, OTA_E_HTTP, OTA_E_TLS: the exchange ended, the connection is gone */
+    OTA_HTTP_BUSY = 0, /* nothing new; call again */
+    OTA_HTTP_HEAD = 1, /* *response is complete; told once */
+    OTA_HTTP_BODY = 2, /* *len bytes were put into buf */
+    OTA_HTTP_DONE = 3, /* the body is whole by its framing; the exchange ended */
+    /* negative: OTA_E_TRANSPORT, OTA_E_HTTP, OTA_E_TLS: the exchange ended, the connection is gone
+     */
 };
 
 struct ota_transport {

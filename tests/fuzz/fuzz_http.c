@@ -23,17 +23,15 @@ static void feed(struct ota_http_parser *parser, struct outcome *outcome, const 
         size_t out_len = room;
         size_t used;
         outcome->end = ota_http_parse(parser, &outcome->response, in, len, &used, out, &out_len);
-        if (used > len || out_len > room) {
+        if (used > len || out_len > room)
             abort();
-        }
         in += used;
         len -= used;
         outcome->used += used;
         outcome->head |= outcome->end == OTA_HTTP_HEAD;
         outcome->body_len += out_len;
-        for (size_t i = 0; i < out_len; i++) {
+        for (size_t i = 0; i < out_len; i++)
             outcome->body_sum = outcome->body_sum * 31 + out[i];
-        }
     } while (outcome->end == OTA_HTTP_HEAD || outcome->end == OTA_HTTP_BODY);
 }
 
@@ -42,12 +40,10 @@ static struct outcome run(const uint8_t *in, size_t len, size_t step, size_t roo
     struct ota_http_parser parser;
     struct outcome outcome = {0};
     ota_http_parser_init(&parser);
-    for (size_t at = 0; at < len && outcome.end == OTA_HTTP_BUSY; at += step) {
+    for (size_t at = 0; at < len && outcome.end == OTA_HTTP_BUSY; at += step)
         feed(&parser, &outcome, in + at, step < len - at ? step : len - at, room);
-    }
-    if (outcome.end == OTA_HTTP_BUSY) {
+    if (outcome.end == OTA_HTTP_BUSY)
         outcome.end = ota_http_parse_end(&parser);
-    }
     return outcome;
 }
 
@@ -55,9 +51,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    if (size < 2) {
+    if (size < 2)
         return 0;
-    }
     struct outcome whole = run(data + 1, size - 1, size, 64);
     struct outcome cut = run(data + 1, size - 1, (size_t)(data[0] & 15) + 1, (data[0] >> 4) + 1U);
     if (whole.end != cut.end || whole.used != cut.used || whole.head != cut.head ||

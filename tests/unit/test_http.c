@@ -75,9 +75,8 @@ static void start(struct feeder *feeder, struct outcome *outcome, size_t room)
 
 static void finish(struct feeder *feeder, bool closes)
 {
-    if (closes && feeder->outcome->end == OTA_HTTP_BUSY) {
+    if (closes && feeder->outcome->end == OTA_HTTP_BUSY)
         feeder->outcome->end = ota_http_parse_end(&feeder->parser);
-    }
     feeder->outcome->keeps = ota_http_parser_keeps(&feeder->parser);
     memset(feeder->outcome->body + feeder->outcome->body_len, 0,
            BODY_MAX - feeder->outcome->body_len);
@@ -99,9 +98,8 @@ static void assert_same(const struct outcome *a, const struct outcome *b)
     assert_int_equal(a->used, b->used);
     assert_int_equal(a->body_len, b->body_len);
     assert_memory_equal(a->body, b->body, BODY_MAX);
-    if (a->head) {
+    if (a->head)
         assert_memory_equal(&a->response, &b->response, sizeof a->response);
-    }
 }
 
 struct good {
@@ -310,9 +308,8 @@ static void test_bad(void **state)
     for (size_t i = 0; i < COUNT(bad); i++) {
         struct outcome got;
         run(&got, bad[i], strlen(bad[i]), false);
-        if (got.end != OTA_E_HTTP) {
+        if (got.end != OTA_E_HTTP)
             fail_msg("was not refused: %s", bad[i]);
-        }
     }
 }
 
@@ -344,17 +341,15 @@ static void check_splits(const char *text, bool closes)
         for (size_t cut = 0; cut <= len; cut++) {
             start(&feeder, &got, rooms[r]);
             feed(&feeder, text, cut);
-            if (got.end == OTA_HTTP_BUSY) {
+            if (got.end == OTA_HTTP_BUSY)
                 feed(&feeder, text + cut, len - cut);
-            }
             finish(&feeder, closes);
             assert_same(&got, &whole);
         }
         start(&feeder, &got, rooms[r]);
         got.end = OTA_HTTP_BUSY;
-        for (size_t i = 0; i < len && got.end == OTA_HTTP_BUSY; i++) {
+        for (size_t i = 0; i < len && got.end == OTA_HTTP_BUSY; i++)
             feed(&feeder, text + i, 1);
-        }
         finish(&feeder, closes);
         assert_same(&got, &whole);
     }
@@ -363,12 +358,10 @@ static void check_splits(const char *text, bool closes)
 static void test_splits(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < COUNT(good); i++) {
+    for (size_t i = 0; i < COUNT(good); i++)
         check_splits(good[i].bytes, good[i].closes);
-    }
-    for (size_t i = 0; i < COUNT(bad); i++) {
+    for (size_t i = 0; i < COUNT(bad); i++)
         check_splits(bad[i], false);
-    }
 }
 
 static void test_prefixes(void **state)

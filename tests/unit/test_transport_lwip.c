@@ -60,18 +60,16 @@ static const struct script *script_of(const struct server *server)
 
 static void hang_up(struct server *server)
 {
-    if (server->peer >= 0) {
+    if (server->peer >= 0)
         close(server->peer);
-    }
     server->peer = -1;
 }
 
 static void accept_peer(struct server *server)
 {
     int peer = accept(server->listener, NULL, NULL);
-    if (peer < 0) {
+    if (peer < 0)
         return;
-    }
     hang_up(server);
     fcntl(peer, F_SETFL, O_NONBLOCK);
     server->peer = peer;
@@ -91,9 +89,8 @@ static void read_request(struct server *server)
     }
     server->request_len += got > 0 ? (size_t)got : 0;
     server->request[server->request_len] = '\0';
-    if (strstr(server->request, "\r\n\r\n") == NULL) {
+    if (strstr(server->request, "\r\n\r\n") == NULL)
         return;
-    }
     if (server->answered == script_of(server)->requests) {
         hang_up(server);
         return;
@@ -113,9 +110,8 @@ static void end_answer(struct server *server)
     const struct script *script = script_of(server);
     server->answering = false;
     server->answered++;
-    if (script->close_after || (script->close_when_idle && server->answered == script->requests)) {
+    if (script->close_after || (script->close_when_idle && server->answered == script->requests))
         hang_up(server);
-    }
 }
 
 static void write_answer(struct server *server)
@@ -125,9 +121,8 @@ static void write_answer(struct server *server)
     size_t total = head_len + script->filler;
     char piece[4096];
     size_t len = script->byte_ms != 0 ? 1 : sizeof piece;
-    if (script->byte_ms != 0 && (int32_t)(sys_now() - server->next_ms) < 0) {
+    if (script->byte_ms != 0 && (int32_t)(sys_now() - server->next_ms) < 0)
         return;
-    }
     len = len < total - server->sent ? len : total - server->sent;
     for (size_t i = 0; i < len; i++) {
         size_t at = server->sent + i;
@@ -140,20 +135,17 @@ static void write_answer(struct server *server)
     }
     server->sent += put > 0 ? (size_t)put : 0;
     server->next_ms = sys_now() + script->byte_ms;
-    if (server->sent == total) {
+    if (server->sent == total)
         end_answer(server);
-    }
 }
 
 static void serve(struct server *server)
 {
     accept_peer(server);
-    if (server->peer >= 0 && !server->answering) {
+    if (server->peer >= 0 && !server->answering)
         read_request(server);
-    }
-    if (server->peer >= 0 && server->answering) {
+    if (server->peer >= 0 && server->answering)
         write_answer(server);
-    }
 }
 
 static void listen_on(struct server *server)
@@ -204,9 +196,8 @@ static int exchange(struct fixture *fixture)
                 assert_int_equal(piece[i], filler_byte(at));
             }
         }
-        if (event == OTA_HTTP_BUSY) {
+        if (event == OTA_HTTP_BUSY)
             step(fixture);
-        }
     }
     return event;
 }
@@ -214,9 +205,8 @@ static int exchange(struct fixture *fixture)
 static void rest(struct fixture *fixture, uint32_t ms)
 {
     uint32_t begin = sys_now();
-    while (sys_now() - begin < ms) {
+    while (sys_now() - begin < ms)
         step(fixture);
-    }
 }
 
 static int setup(void **state)

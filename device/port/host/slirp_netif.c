@@ -40,9 +40,8 @@ struct slirp_netif {
 unsigned int ota_host_random(void)
 {
     unsigned int value;
-    if (getrandom(&value, sizeof value, 0) != (ssize_t)sizeof value) {
+    if (getrandom(&value, sizeof value, 0) != (ssize_t)sizeof value)
         abort();
-    }
     return value;
 }
 
@@ -77,14 +76,12 @@ static void deliver(struct slirp_netif *net)
     while (net->queue_len > 0) {
         const struct frame *frame = &net->queue[net->queue_head];
         struct pbuf *data = pbuf_alloc(PBUF_RAW, frame->len, PBUF_POOL);
-        if (data != NULL) {
+        if (data != NULL)
             pbuf_take(data, frame->bytes, frame->len);
-        }
         net->queue_head = (net->queue_head + 1) % QUEUE_LEN;
         net->queue_len--;
-        if (data != NULL && net->netif.input(data, &net->netif) != ERR_OK) {
+        if (data != NULL && net->netif.input(data, &net->netif) != ERR_OK)
             pbuf_free(data);
-        }
     }
 }
 
@@ -94,9 +91,8 @@ static err_t send_frame(struct netif *netif, struct pbuf *data)
 {
     struct slirp_netif *net = netif->state;
     uint8_t bytes[FRAME_MAX];
-    if (data->tot_len > sizeof bytes) {
+    if (data->tot_len > sizeof bytes)
         return ERR_BUF;
-    }
     pbuf_copy_partial(data, bytes, data->tot_len, 0);
     slirp_input(net->slirp, bytes, data->tot_len);
     return ERR_OK;
@@ -198,9 +194,8 @@ struct slirp_netif *slirp_netif_new(bool loopback_only)
     struct slirp_netif *net = calloc(1, sizeof *net);
     ip4_addr_t own, mask, gateway;
     ip_addr_t nameserver;
-    if (net == NULL) {
+    if (net == NULL)
         return NULL;
-    }
     net->slirp = new_slirp(net, loopback_only);
     if (net->slirp == NULL) {
         free(net);
@@ -232,9 +227,8 @@ static int add_fd(int fd, int events, void *opaque)
 {
     struct slirp_netif *net = opaque;
     short wanted = 0;
-    if (net->fds_len == FDS_MAX) {
+    if (net->fds_len == FDS_MAX)
         return -1;
-    }
     wanted |= (events & SLIRP_POLL_IN) != 0 ? POLLIN : 0;
     wanted |= (events & SLIRP_POLL_OUT) != 0 ? POLLOUT : 0;
     wanted |= (events & SLIRP_POLL_PRI) != 0 ? POLLPRI : 0;
@@ -246,9 +240,8 @@ static int fd_events(int index, void *opaque)
 {
     const struct slirp_netif *net = opaque;
     int events = 0;
-    if (index < 0) {
+    if (index < 0)
         return 0;
-    }
     short got = net->fds[index].revents;
     events |= (got & POLLIN) != 0 ? SLIRP_POLL_IN : 0;
     events |= (got & POLLOUT) != 0 ? SLIRP_POLL_OUT : 0;
@@ -264,9 +257,8 @@ void slirp_netif_wait(struct slirp_netif *net, uint32_t ms)
     uint32_t timeout_ms = timer_ms < ms ? timer_ms : ms;
     net->fds_len = 0;
     slirp_pollfds_fill(net->slirp, &timeout_ms, add_fd, net);
-    if (net->queue_len > 0) {
+    if (net->queue_len > 0)
         timeout_ms = 0;
-    }
     int count = poll(net->fds, net->fds_len, timeout_ms > INT32_MAX ? -1 : (int)timeout_ms);
     slirp_pollfds_poll(net->slirp, count < 0 && errno != EINTR, fd_events, net);
     deliver(net);
