@@ -5,6 +5,9 @@
 #include "protocol/error.h"
 #include "protocol/fields.h"
 
+/* "DSSEv1 LEN TYPE LEN ", in bytes. */
+#define PAE_HEAD_MAX (sizeof("DSSEv1   ") + sizeof(OTA_MANIFEST_TYPE) + 2 * OTA_DECIMAL_MAX)
+
 static int take_poll(struct ota_json *json, void *out)
 {
     return ota_take_bounded(json, out, OTA_POLL_SECONDS_MIN, OTA_POLL_SECONDS_MAX);
@@ -198,29 +201,72 @@ static int parse_envelope(struct envelope *envelope, const char *buf, size_t len
     return ota_text_is(envelope->type, OTA_MANIFEST_TYPE) ? OTA_OK : OTA_E_UNSUPPORTED;
 }
 
-/* A signature of another form than ours is passed over, not an error: another scheme may stand
- * beside it one day. */
-static bool is_signed(const struct envelope *envelope, const struct ota_manifest_verifier *verifier,
-                      const uint8_t *pae, size_t pae_len)
-{
-    for (size_t i = 0; i < envelope->signature_count; i++) {
-        struct ota_text key_id = envelope->signatures[i].key_id;
-        uint8_t sig[OTA_SIGNATURE_RAW_LEN];
+/* The signatures of our form, out of the buffer. A signature of another form is passed over, not an
+ * error: another scheme may stand beside it one day. */
+struct decoded_signature {
+    char key_id[OTA_KEY_ID_LEN];
+    uint8_t sig[OTA_SIGNATURE_RAW_LEN];
+};
 
-        if (key_id.len != OTA_KEY_ID_LEN ||
-            ota_base64url_decode(sig, sizeof(sig), envelope->signatures[i].sig) != (int)sizeof(sig))
+static size_t decode_signatures(const struct envelope *envelope,
+                                struct decoded_signature decoded[OTA_MANIFEST_SIGNATURES_MAX])
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < envelope->signature_count; i++) {
+        const struct signature *signature = &envelope->signatures[i];
+        if (signature->key_id.len != OTA_KEY_ID_LEN ||
+            ota_base64url_decode(decoded[count].sig, OTA_SIGNATURE_RAW_LEN, signature->sig) !=
+                OTA_SIGNATURE_RAW_LEN)
             continue;
-        if (verifier->verify(verifier->ctx, key_id, pae, pae_len, sig))
-            return true;
+        memcpy(decoded[count].key_id, signature->key_id.at, OTA_KEY_ID_LEN);
+        count++;
     }
-    return false;
+    return count;
+}
+
+static size_t pae_head(size_t payload_len, char head[PAE_HEAD_MAX])
+{
+    static const char type[] = OTA_MANIFEST_TYPE;
+    size_t len = sizeof("DSSEv1 ") - 1;
+
+    memcpy(head, "DSSEv1 ", len);
+    len += ota_decimal_encode(sizeof(type) - 1, head + len);
+    head[len++] = ' ';
+    memcpy(head + len, type, sizeof(type) - 1);
+    len += sizeof(type) - 1;
+    head[len++] = ' ';
+    len += ota_decimal_encode(payload_len, head + len);
+    head[len++] = ' ';
+    return len;
+}
+
+/* Turn buf into the PAE of the payload that it holds: nothing else in it is needed any more. The
+ * payload has fewer bytes than the characters it is decoded from, and the rest of an envelope is
+ * longer than the head of a PAE. Bytes, or a negative error; *head_len of them are the head. */
+static int pae_in_place(uint8_t *buf, size_t len, struct ota_text payload, size_t *head_len)
+{
+    char head[PAE_HEAD_MAX];
+    uint8_t *at = buf + (payload.at - (const char *)buf);
+
+    int payload_len = ota_base64url_decode(at, payload.len, payload);
+    if (payload_len < 0)
+        return payload_len;
+    *head_len = pae_head((size_t)payload_len, head);
+    if (*head_len + (size_t)payload_len > len)
+        return OTA_E_SYNTAX;
+    memmove(buf + *head_len, at, (size_t)payload_len);
+    memcpy(buf, head, *head_len);
+    return (int)*head_len + payload_len;
 }
 
 int ota_manifest_open(struct ota_manifest *manifest, uint8_t *buf, size_t len,
-                      const struct ota_manifest_verifier *verifier,
-                      uint8_t scratch[OTA_MANIFEST_SCRATCH_MAX])
+                      const struct ota_manifest_verifier *verifier)
 {
     struct envelope envelope = {0};
+    struct decoded_signature signatures[OTA_MANIFEST_SIGNATURES_MAX];
+    size_t head_len;
+    bool is_signed = false;
 
     memset(manifest, 0, sizeof(*manifest));
     if (len > OTA_MANIFEST_MAX)
@@ -229,19 +275,19 @@ int ota_manifest_open(struct ota_manifest *manifest, uint8_t *buf, size_t len,
     if (error != OTA_OK)
         return error;
 
-    /* In place: the bytes are fewer than the characters, and nothing else is read from there. */
-    uint8_t *payload = buf + (envelope.payload.at - (const char *)buf);
-    int payload_len = ota_base64url_decode(payload, envelope.payload.len, envelope.payload);
-    if (payload_len < 0)
-        return payload_len;
-    int pae_len = ota_manifest_pae((const char *)payload, (size_t)payload_len, scratch,
-                                   OTA_MANIFEST_SCRATCH_MAX);
+    size_t count = decode_signatures(&envelope, signatures);
+    int pae_len = pae_in_place(buf, len, envelope.payload, &head_len);
     if (pae_len < 0)
         return pae_len;
-    if (!is_signed(&envelope, verifier, scratch, (size_t)pae_len))
+    for (size_t i = 0; i < count && !is_signed; i++) {
+        struct ota_text key_id = {signatures[i].key_id, OTA_KEY_ID_LEN};
+        is_signed =
+            verifier->verify(verifier->ctx, key_id, buf, (size_t)pae_len, signatures[i].sig);
+    }
+    if (!is_signed)
         return OTA_E_SIGNATURE;
 
-    error = parse_payload(manifest, (const char *)payload, (size_t)payload_len);
+    error = parse_payload(manifest, (const char *)buf + head_len, (size_t)pae_len - head_len);
     if (error != OTA_OK)
         memset(manifest, 0, sizeof(*manifest));
     return error;
@@ -265,18 +311,9 @@ const char *ota_action_name(enum ota_action action)
 
 int ota_manifest_pae(const char *payload, size_t payload_len, uint8_t *buf, size_t cap)
 {
-    static const char type[] = OTA_MANIFEST_TYPE;
-    char head[sizeof("DSSEv1  ") + sizeof(type) + 2 * OTA_DECIMAL_MAX];
-    size_t len = sizeof("DSSEv1 ") - 1;
+    char head[PAE_HEAD_MAX];
+    size_t len = pae_head(payload_len, head);
 
-    memcpy(head, "DSSEv1 ", len);
-    len += ota_decimal_encode(sizeof(type) - 1, head + len);
-    head[len++] = ' ';
-    memcpy(head + len, type, sizeof(type) - 1);
-    len += sizeof(type) - 1;
-    head[len++] = ' ';
-    len += ota_decimal_encode(payload_len, head + len);
-    head[len++] = ' ';
     if (cap < len || cap - len < payload_len || cap > INT32_MAX)
         return OTA_E_NO_SPACE;
     memcpy(buf, head, len);

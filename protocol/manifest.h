@@ -71,14 +71,12 @@ struct ota_manifest_verifier {
 };
 
 /* Decode, verify and parse an envelope in place: `buf` (len <= OTA_MANIFEST_MAX) is overwritten and
- * holds the strings of *manifest from then on. `scratch` takes the PAE.
+ * holds the strings of *manifest from then on; the verifier is shown the PAE in it.
  * OTA_OK only when one signature was accepted and the payload is well formed; otherwise a negative
  * error and *manifest is all zero. Fields that belong to INSTALL only are to be ignored with
  * another action. Device, nonce and image rules are the caller's to check. */
-#define OTA_MANIFEST_SCRATCH_MAX OTA_MANIFEST_MAX
 int ota_manifest_open(struct ota_manifest *manifest, uint8_t *buf, size_t len,
-                      const struct ota_manifest_verifier *verifier,
-                      uint8_t scratch[OTA_MANIFEST_SCRATCH_MAX]);
+                      const struct ota_manifest_verifier *verifier);
 
 /* PAE(OTA_MANIFEST_TYPE, payload), the bytes to sign. Bytes written or OTA_E_NO_SPACE. */
 int ota_manifest_pae(const char *payload, size_t payload_len, uint8_t *buf, size_t cap);
