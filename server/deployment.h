@@ -33,8 +33,8 @@ bool deployment_preboot(const struct deployment *deployment);
 bool deployment_failure(enum deployment_state state);
 
 /* Begin the try that rollout_decide() asked for: fills *deployment, takes one offer from the rate,
- * counts it. `previous` is the device's newest deployment in this rollout so far or NULL; it is
- * marked superseded. */
+ * counts it. `previous` is the device's newest deployment in this rollout so far or NULL; it
+ * counts no longer, and a `retry` becomes the failure it was (durable as well). */
 void deployment_open(struct rollout *rollout, struct deployment *deployment,
                      struct deployment *previous, uint64_t id, uint8_t stage, uint64_t now);
 
@@ -42,10 +42,10 @@ void deployment_open(struct rollout *rollout, struct deployment *deployment,
 void deployment_supersede(struct rollout *rollout, struct deployment *deployment, uint64_t now);
 
 enum deployment_effect {
-    DEPLOYMENT_UNCHANGED = 0, /* nothing new in it: a seq already taken, a superseded deployment, a
-                                 step back, or a verdict that stands */
-    DEPLOYMENT_NOTED,         /* seq, percentage or health count changed, the state did not */
-    DEPLOYMENT_MOVED,         /* the state changed */
+    DEPLOYMENT_UNCHANGED = 0, /* nothing new: a seq already taken, a superseded deployment */
+    DEPLOYMENT_NOTED, /* taken (seq, percentage, health), no step: backwards, or the verdict stands
+                       */
+    DEPLOYMENT_MOVED, /* the state changed */
 };
 
 struct deployment_change {
@@ -54,7 +54,8 @@ struct deployment_change {
     enum deployment_state to;
 };
 
-/* A report of the device about this deployment. Anything but UNCHANGED must be made durable before
+/* A report of the device about this deployment; changes nothing unless it is the device's newest
+ * (device->newest_deployment). Anything but UNCHANGED must be made durable before
  * the report is acknowledged. */
 struct deployment_change deployment_report(struct rollout *rollout,
                                            const struct rollout_device *device,
@@ -63,15 +64,17 @@ struct deployment_change deployment_report(struct rollout *rollout,
 
 /* `events` bad events (crashes, resets by the watchdog) of the application, told with a report
  * sequence of its own; counted within the rollout's health time after the confirm. */
-struct deployment_change deployment_health(struct rollout *rollout, struct deployment *deployment,
-                                           uint64_t seq, uint32_t events, uint64_t now);
+struct deployment_change deployment_health(struct rollout *rollout,
+                                           const struct rollout_device *device,
+                                           struct deployment *deployment, uint64_t seq,
+                                           uint32_t events, uint64_t now);
 
-/* What the device says it runs, at each poll, against what is believed. `newest_of_all`: no other
- * rollout has a newer deployment of this device (else another image is no surprise). */
+/* What the device says it runs, at each poll, against what is believed. Another image after a
+ * success is held against the release only within the health time, and only if this is the device's
+ * newest deployment. */
 struct deployment_change deployment_reconcile(struct rollout *rollout,
                                               const struct rollout_device *device,
-                                              struct deployment *deployment, bool newest_of_all,
-                                              uint64_t now);
+                                              struct deployment *deployment, uint64_t now);
 
 /* When silence becomes a verdict, ROLLOUT_NEVER if it does not: final states, and those that a
  * halted rollout or a closed window makes wait. May move later as time passes, never earlier but by

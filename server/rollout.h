@@ -25,10 +25,11 @@
  *
  *     struct rollout_place before = rollout_place(rollout, &device, newest);
  *     ... anything that changes the device's facts or its newest deployment of this rollout ...
- *     rollout_move(rollout, before, rollout_place(rollout, &device, newest));
+ *     rollout_place_move(rollout, before, rollout_place(rollout, &device, newest));
  *
- * and, once after start, rollout_place_add() for each device that exists; then it sets `counted`
- * and ticks. Offers go out meanwhile; a stage that needs a percentage is not ended before.
+ * and, once after the start (by order or by ROLLOUT_EVENT_STARTED), rollout_place_add() for each
+ * device that exists; then it sets `counted` and ticks. Offers go out meanwhile; no stage ends
+ * before. While it counts, it moves places only of the devices it has been through.
  */
 #ifndef OTAD_SERVER_ROLLOUT_H
 #define OTAD_SERVER_ROLLOUT_H
@@ -200,7 +201,7 @@ struct rollout {
     uint64_t revision; /* one more with each change of this part; for ETag */
     uint64_t start_at; /* SCHEDULED */
     uint64_t started_at;
-    uint64_t resumed_at; /* last forced resume */
+    uint64_t resumed_at; /* last resume; timeouts run anew from here */
     uint64_t ended_at;
     struct rollout_halt halt;
 
@@ -224,8 +225,9 @@ struct rollout_device {
     bool seen;      /* it has told what it runs; the four below are valid */
     bool trial;     /* runs an image it has not confirmed */
     struct ota_version version;
-    uint32_t counter;    /* its stored security counter */
-    const uint8_t *hash; /* OTA_HASH_LEN bytes; may be NULL unless seen */
+    uint32_t counter;           /* its stored security counter */
+    const uint8_t *hash;        /* OTA_HASH_LEN bytes; may be NULL unless seen */
+    uint64_t newest_deployment; /* id of its newest deployment, of whatever rollout; 0 = none */
     bool opted_out;
     uint64_t postponed_until;   /* 0 = not */
     int32_t utc_offset_minutes; /* local = UTC + this */
@@ -247,7 +249,6 @@ struct deployment {
     uint16_t round;  /* of the rollout when the verdict fell */
     uint16_t health; /* bad events since the confirm */
     bool inferred;   /* the verdict is the server's own, a final report may mend it */
-    bool superseded; /* a later deployment stands; nothing changes this one */
 };
 
 /* ---- the life of a rollout --------------------------------------------------------------------
@@ -261,7 +262,7 @@ enum rollout_flaw {
     ROLLOUT_FLAW_RULE = -3,        /* neither a share of 1 to 10000 bp nor a group */
     ROLLOUT_FLAW_SHARE_ORDER = -4, /* a share not above the one before takes nobody */
     ROLLOUT_FLAW_SHARE_LAST = -5,  /* the last stage is a share below the whole */
-    ROLLOUT_FLAW_GROUP_TWICE = -6, /* two stages name one group, or one outside the target */
+    ROLLOUT_FLAW_GROUP = -6,       /* two stages name one group, or one outside the target */
     ROLLOUT_FLAW_PERCENT = -7,     /* success or failure above 100 */
     ROLLOUT_FLAW_SEQUENTIAL = -8,
     ROLLOUT_FLAW_SECONDS = -9, /* soak, timeout or health over ROLLOUT_SECONDS_MAX; timeout 0 */
@@ -341,7 +342,8 @@ struct rollout_place {
 
 void rollout_place_add(struct rollout *rollout, struct rollout_place place);
 /* Take it from one place to another; equal places cost nothing. */
-void rollout_move(struct rollout *rollout, struct rollout_place from, struct rollout_place to);
+void rollout_place_move(struct rollout *rollout, struct rollout_place from,
+                        struct rollout_place to);
 
 /* Start-up: zero all counts, then one call for the newest deployment of each device in it, and
  * rollout_place_add() for each device. A device that is deleted is taken out the same way back. */
@@ -357,7 +359,9 @@ rollout_stage_in_flight(const struct rollout_stage *stage);        /* offered to
 uint32_t rollout_stage_devices(const struct rollout_stage *stage); /* members - excluded */
 uint32_t rollout_stage_waiting(const struct rollout_stage *stage); /* to be updated, not begun */
 
-/* The rule that is broken in `stage` now, if any. */
+/* The failure rule that is broken in `stage` now, if any: the first of count, sequential, percent.
+ * Until all is counted, percent is of the devices counted so far: too strict, enough to hold offers
+ * back. */
 enum rollout_halt_cause rollout_stage_broken(const struct rollout *rollout, uint8_t stage);
 
 /* ---- offers -----------------------------------------------------------------------------------

@@ -60,6 +60,12 @@ struct rollout_decision rollout_decide(const struct rollout_candidate *candidate
 struct rollout_decision rollout_consider(const struct rollout_candidate *candidate,
                                          const struct rollout_device *device, uint64_t now);
 
+/* Why candidate `which` does or does not update the device, the others considered: its own reason,
+ * or OTHER_DEPLOYMENT or OUTRANKED when it would and another is in the way. */
+struct rollout_decision rollout_explain(const struct rollout_candidate *candidates, size_t count,
+                                        size_t which, const struct rollout_device *device,
+                                        uint64_t now);
+
 /* Whether `a` goes before `b`. */
 bool rollout_goes_before(const struct rollout *a, const struct rollout *b);
 

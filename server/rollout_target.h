@@ -30,6 +30,16 @@ struct rollout_plan {
 struct rollout_plan rollout_plan_device(const struct rollout *rollout,
                                         const struct rollout_device *device);
 
+/* Whether the release may go over what the device runs: NONE, or the reason of a plan (all of the
+ * above but RUNS_TARGET). PRODUCT, HARDWARE and NOT_ACCEPTED as well. */
+enum rollout_reason rollout_release_fits(const struct rollout *rollout,
+                                         const struct rollout_device *device);
+bool rollout_runs_target(const struct rollout *rollout, const struct rollout_device *device);
+
+/* Until when the device's wish to wait is honoured; 0 = it has none. */
+uint64_t rollout_postponed_until(const struct rollout *rollout,
+                                 const struct rollout_device *device);
+
 /* Whether a reason of a plan takes the device out of the stage's count (`excluded`): RUNS_TARGET,
  * COUNTER_LOW, DOWNGRADE, DOWNGRADE_COUNTER, OPTED_OUT. What another release can mend
  * (STEPPING_STONE, COUNTER_JUMP, NOT_SEEN) keeps it waiting. */
