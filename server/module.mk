@@ -1,2 +1,3 @@
 # Parts of server/; see the top Makefile for the conventions.
 include server/otactl.mk
+include server/rollout.mk
