@@ -165,7 +165,7 @@ struct deployment_change deployment_report(struct rollout *rollout,
     enum deployment_state to;
 
     assert(deployment->rollout_id == rollout->id);
-    if (device->newest_deployment != deployment->id || deployment->state == DEPLOYMENT_SKIPPED ||
+    if (device->newest_deployment > deployment->id || deployment->state == DEPLOYMENT_SKIPPED ||
         report->seq <= deployment->seq)
         return result(DEPLOYMENT_UNCHANGED, deployment);
     to = reported_state(rollout, device, deployment, report);
@@ -199,7 +199,7 @@ struct deployment_change deployment_health(struct rollout *rollout,
     uint32_t allowed = rollout->health_events > 0 ? rollout->health_events : 1;
 
     assert(deployment->rollout_id == rollout->id);
-    if (device->newest_deployment != deployment->id || deployment->state == DEPLOYMENT_SKIPPED ||
+    if (device->newest_deployment > deployment->id || deployment->state == DEPLOYMENT_SKIPPED ||
         seq <= deployment->seq)
         return result(DEPLOYMENT_UNCHANGED, deployment);
     deployment->seq = seq;
@@ -227,7 +227,7 @@ static bool broken_by_other_image(const struct rollout *rollout,
 {
     if (deployment->state == DEPLOYMENT_TRIAL)
         return true;
-    return in_health_time(rollout, deployment, now) && device->newest_deployment == deployment->id;
+    return in_health_time(rollout, deployment, now) && device->newest_deployment <= deployment->id;
 }
 
 struct deployment_change deployment_reconcile(struct rollout *rollout,

@@ -9,6 +9,7 @@ void rollout_init(struct rollout *rollout, uint64_t id)
     memset(rollout, 0, sizeof *rollout);
     rollout->id = id;
     rollout->seed = id;
+    rollout->revision = 1;
     rollout_set_timeouts(rollout, ROLLOUT_TIMEOUT_DEFAULT);
 }
 
@@ -110,6 +111,8 @@ static bool soaked(const struct rollout *rollout, uint64_t now)
 static enum rollout_refusal check_order(const struct rollout *rollout,
                                         const struct rollout_order *order, uint64_t now)
 {
+    if (order->if_revision != 0 && order->if_revision != rollout->revision)
+        return ROLLOUT_REFUSED_REVISION;
     switch (order->command) {
     case ROLLOUT_START:
     case ROLLOUT_SCHEDULE:
@@ -314,6 +317,8 @@ const char *rollout_refusal_sentence(enum rollout_refusal refusal, enum rollout_
         return "The rollout's settings are not well formed; correct them first.";
     case ROLLOUT_REFUSED_TIME:
         return "The start time is not in the future; start the rollout instead.";
+    case ROLLOUT_REFUSED_REVISION:
+        return "The rollout has changed since it was read; read it again, then decide.";
     case ROLLOUT_REFUSED_STATE:
         break;
     }

@@ -198,7 +198,7 @@ struct rollout {
     enum rollout_state state;
     uint8_t current;   /* stage; all before it are done */
     uint16_t round;    /* 0, then one more with each forced resume */
-    uint64_t revision; /* one more with each change of this part; for ETag */
+    uint64_t revision; /* from 1, one more with each change of this part; for ETag */
     uint64_t start_at; /* SCHEDULED */
     uint64_t started_at;
     uint64_t resumed_at; /* last resume; timeouts run anew from here */
@@ -225,9 +225,11 @@ struct rollout_device {
     bool seen;      /* it has told what it runs; the four below are valid */
     bool trial;     /* runs an image it has not confirmed */
     struct ota_version version;
-    uint32_t counter;           /* its stored security counter */
-    const uint8_t *hash;        /* OTA_HASH_LEN bytes; may be NULL unless seen */
-    uint64_t newest_deployment; /* id of its newest deployment, of whatever rollout; 0 = none */
+    uint32_t counter;    /* its stored security counter */
+    const uint8_t *hash; /* OTA_HASH_LEN bytes; may be NULL unless seen */
+    /* Id of its newest deployment, of whatever rollout, 0 = none. Ids rise: what is below is
+     * superseded. */
+    uint64_t newest_deployment;
     bool opted_out;
     uint64_t postponed_until;   /* 0 = not */
     int32_t utc_offset_minutes; /* local = UTC + this */
@@ -237,7 +239,7 @@ struct rollout_device {
 
 /* One try of one device; all durable. The caller knows whose it is. See deployment.h. */
 struct deployment {
-    uint64_t id; /* the deployment's number on the wire */
+    uint64_t id; /* the deployment's number on the wire; ids rise, from 1 */
     uint64_t rollout_id;
     uint64_t seq;        /* highest report sequence taken */
     uint64_t offered_at; /* seconds since 1970 */
@@ -295,7 +297,8 @@ enum rollout_command {
 struct rollout_order {
     enum rollout_command command;
     bool force;
-    uint64_t start_at; /* ROLLOUT_SCHEDULE: later than now */
+    uint64_t start_at;    /* ROLLOUT_SCHEDULE: later than now */
+    uint64_t if_revision; /* obey only if the rollout's is this one; 0 = whatever it is */
 };
 
 enum rollout_refusal {
@@ -305,10 +308,12 @@ enum rollout_refusal {
     ROLLOUT_REFUSED_STAGE = -3,    /* advance: the stage has not reached its success; force */
     ROLLOUT_REFUSED_SETTINGS = -4, /* start, schedule: rollout_check() finds a flaw */
     ROLLOUT_REFUSED_TIME = -5,     /* schedule: start_at is not in the future */
+    ROLLOUT_REFUSED_REVISION = -6, /* it has changed since if_revision was read */
 };
 
 /* Obey an operator. ROLLOUT_ALLOWED and the rollout changed, or a refusal and nothing changed. Two
- * operators: the second order meets the state the first one left. Tick afterwards. */
+ * operators: the second order meets the state the first one left, or with if_revision is refused.
+ * Tick afterwards. */
 enum rollout_refusal rollout_command(struct rollout *rollout, const struct rollout_order *order,
                                      uint64_t now);
 /* One sentence for a refusal of `command` in `state`: what is wrong and what to do; never NULL. */
