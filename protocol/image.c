@@ -232,6 +232,8 @@ static int take_unprotected(struct ota_image_tlvs *tlvs, const struct entry *ent
         return OTA_OK;
     case OTA_TLV_KEYHASH:
         return take_signature(tlvs, entry, walk);
+    case OTA_TLV_ECDSA:
+        return OTA_E_SYNTAX; /* without its KEYHASH before it */
     default:
         return OTA_E_UNSUPPORTED;
     }

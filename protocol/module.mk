@@ -2,5 +2,8 @@
 
 $(eval $(call library,protocol,$(wildcard protocol/*.c)))
 
-UNIT_TESTS += test_version
-TEST_LIBS_test_version := $(B)/libprotocol.a
+PROTOCOL_TESTS := test_error test_text test_version test_json test_image test_manifest test_report
+UNIT_TESTS += $(PROTOCOL_TESTS)
+$(foreach test,$(PROTOCOL_TESTS),$(eval TEST_LIBS_$(test) := $(B)/libprotocol.a))
+TEST_LIBS_test_image += $(B)/obj/tests/vectors/p256.o -lcrypto
+TEST_LIBS_test_manifest += $(B)/obj/tests/vectors/p256.o -lcrypto

@@ -18,17 +18,28 @@ $(B)/tests/$(1): $(B)/obj/tests/unit/$(1).o $(TEST_SUPPORT) $(filter %.o %.a,$(T
 endef
 $(foreach test,$(UNIT_TESTS),$(eval $(call unit_test,$(test))))
 
+# Writes the signed vectors. Tests that sign or verify link $(B)/obj/tests/vectors/p256.o -lcrypto.
+VECTOR_GENERATOR := $(B)/tests/generate-vectors
+$(VECTOR_GENERATOR): $(call objects,$(wildcard tests/vectors/*.c)) $(B)/libprotocol.a
+	@mkdir -p $(@D)
+	@echo "  LD    $@"
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ -lcrypto
+
 .PHONY: test
 test: ## every test under ASan and UBSan; ONLY=word runs those whose file name has it
 	@$(MAKE) --no-print-directory SAN=1 run-tests
 
 .PHONY: run-tests
-run-tests: $(PROGRAMS) $(UNIT_PROGRAMS)
+run-tests: compile
 	@tests/run --build $(B) $(if $(ONLY),--only $(ONLY)) $(UNIT_PROGRAMS) $(SCRIPT_TESTS) $(NODE_TESTS)
 
 .PHONY: compile
-compile: $(PROGRAMS) $(UNIT_PROGRAMS)
+compile: $(PROGRAMS) $(UNIT_PROGRAMS) $(VECTOR_GENERATOR)
 
 .PHONY: lint
 lint: ## format, -Werror with gcc and clang, cppcheck, shellcheck, OpenAPI
 	@tests/lint
+
+.PHONY: vectors
+vectors: $(VECTOR_GENERATOR) ## write the signed vectors again; the same bytes unless the generator changed
+	$(VECTOR_GENERATOR) tests/vectors
