@@ -43,3 +43,4 @@ lint: ## format, -Werror with gcc and clang, cppcheck, shellcheck, OpenAPI
 .PHONY: vectors
 vectors: $(VECTOR_GENERATOR) ## write the signed vectors again; the same bytes unless the generator changed
 	$(VECTOR_GENERATOR) tests/vectors
+include tests/demo/demo.mk
