@@ -1,7 +1,9 @@
 # Parts of device/; see the top Makefile for the conventions.
 #
 #   $(B)/libdevice-crypto.a  the crypto seam over BearSSL, for the host
-#   $(B)/libdevice-core.a    journal, slots, client (sources in DEVICE_CORE)
+#   $(B)/libdevice-core.a    journal, slots
+#   $(B)/libdevice-boot.a    the bootloader as a function
+#   $(B)/libdevice-host.a    the host port: flash in a file
 
 include device/port/bearssl/bearssl.mk
 include device/net/net.mk
@@ -9,3 +11,4 @@ include device/port/host/host.mk
 
 $(eval $(call library,device-core,device/core/journal.c device/core/slots.c))
 $(eval $(call library,device-host,device/port/host/flash_file.c))
+$(eval $(call library,device-boot,device/boot/boot.c device/boot/swap.c))

@@ -1,9 +1,9 @@
 /*
  * The bootloader's decision, over the flash seam: which image starts, after which moves.
  *
- * Runs at every reset, on the chip as the program in sector 0 and on the host as a function. Finishes
- * what a power cut interrupted, verifies, swaps, counts trial attempts, reverts, recovers the primary
- * from the secondary. Never leaves a flash from which the next run can't go on.
+ * Runs at every reset, on the chip as the program in sector 0 and on the host as a function.
+ * Finishes what a power cut interrupted, verifies, swaps, counts trial attempts, reverts, recovers
+ * the primary from the secondary. Never leaves a flash from which the next run can't go on.
  */
 #ifndef OTA_DEVICE_BOOT_BOOT_H
 #define OTA_DEVICE_BOOT_BOOT_H
@@ -18,23 +18,23 @@ struct ota_boot_config {
     const struct ota_flash_map *map;
     const struct ota_platform *platform; /* feed and log are used */
     struct ota_release_keys keys;
-    const char *product;  /* what this device is; an image for another is never started */
+    const char *product; /* what this device is; an image for another is never started */
     const char *hardware;
 };
 
 /* Why this boot went as it did; left for the application in no-init RAM. */
 struct ota_boot_report {
-    uint32_t magic;       /* OTA_BOOT_REPORT_MAGIC when it is whole */
-    uint8_t phase;        /* enum ota_boot_phase after the decision */
+    uint32_t magic; /* OTA_BOOT_REPORT_MAGIC when it is whole */
+    uint8_t phase;  /* enum ota_boot_phase after the decision */
     uint8_t attempts;
-    int16_t error;        /* what was refused or failed on the way, 0 for nothing */
+    int16_t error; /* what was refused or failed on the way, 0 for nothing */
     uint32_t counter;
-    uint32_t start;       /* flash address of the image that starts */
+    uint32_t start; /* flash address of the image that starts */
 };
 #define OTA_BOOT_REPORT_MAGIC 0x4f544142U
 
-/* Decide. OTA_OK: start the image whose body lies at report->start + body_offset (*info describes it).
- * A negative error: nothing on this flash may be started. */
+/* Decide. OTA_OK: start the image whose body lies at report->start + body_offset (*info describes
+ * it). A negative error: nothing on this flash may be started. */
 int ota_boot_run(const struct ota_boot_config *config, struct ota_boot_report *report,
                  struct ota_image_info *info);
 

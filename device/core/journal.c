@@ -52,13 +52,20 @@ struct header {
     unsigned type;
 };
 
+/* Four bits at a time: a table of 16 is a fair price. */
 static uint32_t crc32(uint32_t crc, const uint8_t *bytes, size_t len)
 {
+    static const uint32_t table[16] = {
+        0x00000000, 0x1db71064, 0x3b6e20c8, 0x26d930ac, 0x76dc4190, 0x6b6b51f4,
+        0x4db26158, 0x5005713c, 0xedb88320, 0xf00f9344, 0xd6d6a3e8, 0xcb61b38c,
+        0x9b64c2b0, 0x86d3d2d4, 0xa00ae278, 0xbdbdf21c,
+    };
+
     crc = ~crc;
     while (len-- > 0) {
         crc ^= *bytes++;
-        for (int bit = 0; bit < 8; bit++)
-            crc = (crc >> 1) ^ (0xedb88320U & (0U - (crc & 1U)));
+        crc = crc >> 4 ^ table[crc & 15];
+        crc = crc >> 4 ^ table[crc & 15];
     }
     return ~crc;
 }
@@ -149,17 +156,23 @@ static bool record_at(const struct ota_journal *journal, uint32_t addr, struct h
     return record_crc(journal, addr, head, &payload, &crc) == OTA_OK && crc == header->crc;
 }
 
-static bool unit_is_erased(const struct ota_journal *journal, uint32_t addr)
+/* Behind the last unit of the sector that is not erased, or can't be read. */
+static uint32_t written_end(const struct ota_journal *journal)
 {
-    uint8_t unit[CHUNK];
-    uint32_t len = unit_len(journal);
+    const struct ota_flash *flash = journal->flash;
+    uint32_t start = journal->map->journal[journal->active].addr;
+    uint32_t unit = unit_len(journal);
+    uint8_t chunk[CHUNK];
 
-    if (journal->flash->read(journal->flash->ctx, addr, unit, len) != OTA_OK)
-        return false;
-    for (uint32_t i = 0; i < len; i++)
-        if (unit[i] != 0xff)
-            return false;
-    return true;
+    for (uint32_t end = area_end(journal); end > start; end -= CHUNK) {
+        if (flash->read(flash->ctx, end - CHUNK, chunk, CHUNK) != OTA_OK)
+            return end;
+        for (uint32_t i = CHUNK; i > 0; i--) {
+            if (chunk[i - 1] != 0xff)
+                return end - CHUNK + (i + unit - 1) / unit * unit;
+        }
+    }
+    return start;
 }
 
 /* Walk the sector `index`: fills active, newest, end, sequence. Returns how many seals it holds,
@@ -171,15 +184,12 @@ static unsigned scan(struct ota_journal *journal, unsigned index, uint32_t *seal
 
     journal->active = (uint8_t)index;
     journal->sequence = 0;
-    journal->end = journal->map->journal[index].addr;
+    journal->end = written_end(journal);
     memset(journal->newest, 0, sizeof journal->newest);
 
-    for (uint32_t addr = journal->end; addr < area_end(journal);) {
+    for (uint32_t addr = journal->map->journal[index].addr; addr < journal->end;) {
         if (!record_at(journal, addr, &header)) {
-            bool erased = unit_is_erased(journal, addr);
             addr += unit_len(journal);
-            if (!erased)
-                journal->end = addr;
             continue;
         }
         if (header.type == RECORD_SEAL) {
@@ -190,7 +200,8 @@ static unsigned scan(struct ota_journal *journal, unsigned index, uint32_t *seal
         }
         journal->sequence = header.sequence;
         addr += record_len(journal, header.len);
-        journal->end = addr;
+        if (addr > journal->end)
+            journal->end = addr; /* it ends in erased bytes of its own */
     }
     return seals;
 }
