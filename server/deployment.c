@@ -148,8 +148,10 @@ static struct deployment_change progress(struct rollout *rollout, struct deploym
 {
     if (!deployment_active(deployment) || to < deployment->state)
         return result(DEPLOYMENT_NOTED, deployment);
+    if (percent > 100)
+        percent = 100;
     if (to == DEPLOYMENT_DOWNLOADING && percent > deployment->percent) {
-        deployment->percent = percent < 100 ? (uint8_t)percent : 100;
+        deployment->percent = (uint8_t)percent;
         deployment->changed_at = now;
     }
     if (to == deployment->state)

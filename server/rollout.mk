@@ -4,3 +4,16 @@ ROLLOUT_SOURCES := $(wildcard server/rollout*.c) server/deployment.c server/sele
                    server/sequential.c server/window.c
 
 $(eval $(call library,rollout,$(ROLLOUT_SOURCES)))
+
+ROLLOUT_LIBS := $(B)/librollout.a $(B)/libprotocol.a
+
+UNIT_TESTS += test_selector test_window test_sequential
+TEST_LIBS_test_selector := $(ROLLOUT_LIBS)
+TEST_LIBS_test_window := $(ROLLOUT_LIBS)
+TEST_LIBS_test_sequential := $(ROLLOUT_LIBS) -lm
+
+UNIT_TESTS += test_rollout test_rollout_target test_deployment
+ROLLOUT_CALLER := $(B)/obj/tests/unit/rollout/caller.o
+TEST_LIBS_test_rollout := $(ROLLOUT_CALLER) $(ROLLOUT_LIBS)
+TEST_LIBS_test_rollout_target := $(ROLLOUT_CALLER) $(ROLLOUT_LIBS)
+TEST_LIBS_test_deployment := $(ROLLOUT_CALLER) $(ROLLOUT_LIBS)

@@ -5,8 +5,8 @@
 
 #include "server/deployment.h"
 
-#define BUCKET_DEVICE                                                                              \
-    60U /* one offer, in the bucket's unit: a rate of 1 a minute fills 1 a second */
+/* The bucket counts in 1/60 device, so that a rate of 1 a minute fills it by 1 a second. */
+#define BUCKET_DEVICE 60U      /* one offer */
 #define BUCKET_SECONDS_MAX 60U /* waiting longer fills no more; keeps the product small */
 
 void rollout_place_add(struct rollout *rollout, struct rollout_place place)
@@ -134,12 +134,12 @@ enum rollout_halt_cause rollout_stage_broken(const struct rollout *rollout, uint
     return ROLLOUT_HALT_NONE;
 }
 
-/* What the bucket holds now. It never holds more than a second's worth, or one device, so that no
- * minute sees more than its rate and that. */
+/* What the bucket holds now: at most one device and a second's worth, so that no minute sees more
+ * than its rate and that. */
 static uint64_t bucket_level(const struct rollout *rollout, uint64_t now)
 {
     uint64_t rate = rollout->stages[rollout->current].offers_a_minute;
-    uint64_t most = rate > BUCKET_DEVICE ? rate : BUCKET_DEVICE;
+    uint64_t most = BUCKET_DEVICE + rate;
     uint64_t elapsed = now > rollout->bucket_at ? now - rollout->bucket_at : 0;
     uint64_t level;
 

@@ -48,10 +48,11 @@ uint32_t sequential_limit(const struct sequential *test, uint32_t successes)
 {
     if (test->allowed_bp == 0)
         return UINT32_MAX;
-    int64_t failure = log2_fixed(test->suspect_bp) - log2_fixed(test->allowed_bp);
+    /* The last digit of a difference may be wrong by one; it errs on the side of no alarm. */
+    int64_t failure = log2_fixed(test->suspect_bp) - log2_fixed(test->allowed_bp) - 1;
     int64_t success = log2_fixed(SEQUENTIAL_WHOLE_BP - test->allowed_bp) -
-                      log2_fixed(SEQUENTIAL_WHOLE_BP - test->suspect_bp);
-    int64_t bound = log2_fixed(SEQUENTIAL_WHOLE_BP) - log2_fixed(test->error_bp);
+                      log2_fixed(SEQUENTIAL_WHOLE_BP - test->suspect_bp) + 1;
+    int64_t bound = log2_fixed(SEQUENTIAL_WHOLE_BP) - log2_fixed(test->error_bp) + 1;
     int64_t needed = (bound + success * (int64_t)successes + failure - 1) / failure;
 
     return needed < (int64_t)UINT32_MAX ? (uint32_t)needed : UINT32_MAX;
