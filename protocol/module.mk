@@ -7,3 +7,10 @@ UNIT_TESTS += $(PROTOCOL_TESTS)
 $(foreach test,$(PROTOCOL_TESTS),$(eval TEST_LIBS_$(test) := $(B)/libprotocol.a))
 TEST_LIBS_test_image += $(B)/obj/tests/vectors/p256.o -lcrypto
 TEST_LIBS_test_manifest += $(B)/obj/tests/vectors/p256.o -lcrypto
+
+FUZZ_SOURCES_json := protocol/json.c protocol/text.c
+FUZZ_SOURCES_image := protocol/image.c protocol/text.c
+FUZZ_SOURCES_manifest := $(addprefix protocol/,manifest.c manifest_encode.c fields.c json.c \
+    json_encode.c text.c version.c)
+FUZZ_SOURCES_report := $(addprefix protocol/,report.c report_encode.c fields.c json.c json_encode.c \
+    text.c version.c)

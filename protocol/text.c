@@ -157,15 +157,21 @@ size_t ota_decimal_encode(uint64_t value, char *buf)
     return len;
 }
 
+/* strchr() of newlib is 200 bytes in a bootloader that has no other use for it. */
+static bool is_one_of(char c, const char *others)
+{
+    while (*others != '\0' && *others != c)
+        others++;
+    return *others != '\0';
+}
+
 /* 1 to `max` characters, each a letter, a digit or one of `others`. */
 static bool is_of_class(struct ota_text text, size_t max, const char *others)
 {
     if (text.len == 0 || text.len > max)
         return false;
     for (size_t i = 0; i < text.len; i++) {
-        char c = text.at[i];
-        /* strchr() finds the terminator too */
-        if (!is_alnum(c) && (c == '\0' || strchr(others, c) == NULL))
+        if (!is_alnum(text.at[i]) && !is_one_of(text.at[i], others))
             return false;
     }
     return true;

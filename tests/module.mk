@@ -43,4 +43,35 @@ lint: ## format, -Werror with gcc and clang, cppcheck, shellcheck, OpenAPI
 .PHONY: vectors
 vectors: $(VECTOR_GENERATOR) ## write the signed vectors again; the same bytes unless the generator changed
 	$(VECTOR_GENERATOR) tests/vectors
+
 include tests/demo/demo.mk
+
+# Fuzzing needs clang's libFuzzer; without clang there is nothing to build. A target joins as
+# tests/fuzz/fuzz_x.c with `FUZZ_SOURCES_x := the .c files that it runs` in a module.mk.
+FUZZ_SECONDS ?= 60
+FUZZ_CC ?= clang
+FUZZ_TARGETS := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_FLAGS := -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined -O1 -g
+
+define fuzz_target
+build/fuzz/fuzz_$(1): tests/fuzz/fuzz_$(1).c tests/fuzz/fuzz.h $(FUZZ_SOURCES_$(1)) $(wildcard protocol/*.h)
+	@mkdir -p $$(@D)
+	@echo "  LD    $$@"
+	$(Q)$(FUZZ_CC) -std=c11 $(WARNINGS) $(CPPFLAGS) $(FUZZ_FLAGS) -o $$@ $$(filter %.c,$$^)
+
+.PHONY: fuzz-$(1)
+fuzz-$(1): build/fuzz/fuzz_$(1)
+	@node tests/fuzz/seeds.mjs $(1) build/fuzz/seeds/$(1)
+	@mkdir -p build/fuzz/corpus/$(1)
+	build/fuzz/fuzz_$(1) -max_total_time=$(FUZZ_SECONDS) -max_len=4096 -timeout=5 -verbosity=0 \
+	    -print_final_stats=1 -artifact_prefix=build/fuzz/$(1)- build/fuzz/corpus/$(1) build/fuzz/seeds/$(1)
+endef
+$(foreach target,$(FUZZ_TARGETS),$(eval $(call fuzz_target,$(target))))
+
+.PHONY: fuzz
+ifneq ($(shell command -v $(FUZZ_CC)),)
+fuzz: $(FUZZ_TARGETS:%=fuzz-%) ## each decoder under libFuzzer for FUZZ_SECONDS (60); fuzz-x runs one
+else
+fuzz:
+	@echo "make fuzz needs $(FUZZ_CC) with libFuzzer; it is not installed" && false
+endif

@@ -18,3 +18,5 @@ LWIP_CPPFLAGS := -isystem $(LWIP)/src/include
 
 $(LWIP)/.fetched: | scripts/fetch-source
 	scripts/fetch-source lwip $(LWIP_VERSION) $(THIRD_PARTY)
+
+FUZZ_SOURCES_http := device/net/http.c

@@ -1,0 +1,45 @@
+// Writes the seeds of one fuzz target from tests/vectors/: node tests/fuzz/seeds.mjs TARGET DIR
+//
+// A seed is a vector as it is; for the manifest target the payloads as well.
+
+import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { basename, join } from "node:path";
+
+const VECTORS = "tests/vectors";
+const [target, out] = process.argv.slice(2);
+
+function lines(name) {
+  return readFileSync(join(VECTORS, name), "latin1")
+    .split("\n")
+    .filter((line) => line !== "" && !line.startsWith("#"));
+}
+
+const restOf = (line) => line.slice(line.indexOf(" ") + 1);
+const unescape = (text) =>
+  text.replace(/\\x([0-9a-f]{2})/g, (_, digits) => String.fromCharCode(Number.parseInt(digits, 16)));
+
+function fromLines(name) {
+  lines(name).forEach((line, i) => writeFileSync(join(out, `line-${i}`), unescape(restOf(line)), "latin1"));
+}
+
+function fromFiles(directory) {
+  const paths = lines(`${directory}/index.txt`).map((line) => join(VECTORS, restOf(line)));
+  for (const path of paths) copyFileSync(path, join(out, basename(path)));
+  return paths;
+}
+
+const targets = {
+  json: () => fromLines("json.txt"),
+  report: () => fromLines("reports.txt"),
+  image: () => fromFiles("images"),
+  manifest: () => {
+    for (const path of fromFiles("manifests")) {
+      const payload = /^\{"payload":"([A-Za-z0-9_-]*)"/.exec(readFileSync(path, "latin1"))?.[1];
+      if (payload) writeFileSync(join(out, `${basename(path)}.payload`), payload, "base64url");
+    }
+  },
+};
+
+mkdirSync(out, { recursive: true });
+// A target without vectors of its own starts from nothing.
+targets[target]?.();
