@@ -131,28 +131,42 @@ static int take_fields(const struct otactl_args *args, struct ota_image_fields *
     return code;
 }
 
-/* A raw binary as it is, of an ELF file what goes into flash. */
+/* Why a raw binary is not to be signed, NULL when it may be. */
+static const char *refuse_binary(const uint8_t *body, size_t len)
+{
+    if (len > OTACTL_ELF_IMAGE_MAX)
+        return "over 16 MB is no firmware for a microcontroller";
+    if (len >= 4 && get32(body) == OTA_IMAGE_MAGIC)
+        return "it is an image already: sign the .bin or .elf that it was made from";
+    return NULL;
+}
+
+/* Replaces the ELF file in *body by what goes into flash. */
+static const char *load_elf(const char *path, uint8_t **body, size_t *len)
+{
+    struct otactl_elf_image image = {0};
+    const char *why = otactl_elf_load(*body, *len, &image);
+    if (why != NULL)
+        return why;
+    fprintf(stderr, "otactl: %s: %u bytes from 0x%08x on\n", path, image.len, image.address);
+    free(*body);
+    *body = image.bytes;
+    *len = image.len;
+    return NULL;
+}
+
 static int read_body(const char *path, uint8_t **body, size_t *len)
 {
     int code = otactl_file_read(path, OTACTL_FIRMWARE_MAX, body, len);
     if (code != OTACTL_OK)
         return code;
-    if (!otactl_elf_is(*body, *len)) {
-        if (*len <= OTACTL_ELF_IMAGE_MAX)
-            return OTACTL_OK;
-        free(*body);
-        return otactl_fail(OTACTL_FAILED, "%s: over %u bytes is no firmware for a microcontroller",
-                           path, OTACTL_ELF_IMAGE_MAX);
-    }
-    struct otactl_elf_image image = {0};
-    const char *why = otactl_elf_load(*body, *len, &image);
+    const char *why =
+        otactl_elf_is(*body, *len) ? load_elf(path, body, len) : refuse_binary(*body, *len);
+    if (why == NULL)
+        return OTACTL_OK;
     free(*body);
-    if (why != NULL)
-        return otactl_fail(OTACTL_FAILED, "%s: %s", path, why);
-    fprintf(stderr, "otactl: %s: %u bytes from 0x%08x on\n", path, image.len, image.address);
-    *body = image.bytes;
-    *len = image.len;
-    return OTACTL_OK;
+    *body = NULL;
+    return otactl_fail(OTACTL_FAILED, "%s: %s", path, why);
 }
 
 static int sign_body(const struct otactl_args *args, struct ota_image_fields *fields,

@@ -175,6 +175,7 @@ test("release sign refuses what it cannot sign, and says what is allowed", () =>
     [["release", "sign", file("none.bin"), ...flags], 1, /cannot be opened: No such file/],
     [["release", "sign", write("empty.bin", ""), ...flags], 1, /it is empty/],
     [["release", "sign", write("bad.elf", "\x7fELF not really"), ...flags], 1, /no whole ELF file/],
+    [["release", "sign", write("twice.img", Buffer.from("3db8f396", "hex")), ...flags], 1, /an image already/],
     [["release", "sgin", body], 2, /release sgin is no command; those of release are above/],
     [["relase"], 2, /relase is no command/],
     [["release", "sign", body, ...flags, "--colour"], 2, /unknown option --colour; it takes: --key/],
