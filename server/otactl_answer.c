@@ -15,7 +15,7 @@ void otactl_show_items(const struct otactl *ctl, const struct otactl_column *col
                        otactl_terminal_width(), nothing);
 }
 
-int otactl_show_list(struct otactl *ctl, const char *path, const struct otactl_column *columns,
+int otactl_show_list(struct otactl *ctl, char *path, const struct otactl_column *columns,
                      size_t count, const char *nothing)
 {
     cJSON *answer = NULL;
@@ -26,7 +26,7 @@ int otactl_show_list(struct otactl *ctl, const char *path, const struct otactl_c
     return code;
 }
 
-int otactl_show_one(struct otactl *ctl, const char *path, const struct otactl_column *columns,
+int otactl_show_one(struct otactl *ctl, char *path, const struct otactl_column *columns,
                     size_t count)
 {
     cJSON *answer = NULL;
@@ -65,9 +65,7 @@ int otactl_find(struct otactl *ctl, const char *collection, const char *given, c
     cJSON *answer = NULL;
     size_t named = 0;
     *id = NULL;
-    char *path = otactl_path(collection);
-    int code = otactl_get_all(ctl, path, &answer);
-    free(path);
+    int code = otactl_get_all(ctl, otactl_path(collection), &answer);
     if (code != OTACTL_OK)
         return code;
     const cJSON *found = match(cJSON_GetObjectItemCaseSensitive(answer, "items"), given, &named);
@@ -89,12 +87,10 @@ int otactl_remove(struct otactl *ctl, const char *collection, const char *what, 
     int code = otactl_find(ctl, collection, given, &id);
     if (code != OTACTL_OK)
         return code;
-    char *path = otactl_path(collection, id);
-    code = otactl_send(ctl, "DELETE", path, NULL, &answer);
+    code = otactl_send(ctl, "DELETE", otactl_path(collection, id), NULL, &answer);
     if (code == OTACTL_OK && !ctl->json)
         printf("%s %s is gone\n", what, given);
     cJSON_Delete(answer);
-    free(path);
     free(id);
     return code;
 }

@@ -13,11 +13,11 @@
 /* Print a list that is already there. */
 void otactl_show_items(const struct otactl *ctl, const struct otactl_column *columns, size_t count,
                        const cJSON *answer, const char *nothing);
-/* GET all pages of `path` and print them. */
-int otactl_show_list(struct otactl *ctl, const char *path, const struct otactl_column *columns,
+/* GET all pages of `path`, which is freed, and print them. */
+int otactl_show_list(struct otactl *ctl, char *path, const struct otactl_column *columns,
                      size_t count, const char *nothing);
-/* GET one object and print it. */
-int otactl_show_one(struct otactl *ctl, const char *path, const struct otactl_column *columns,
+/* GET one object at `path`, which is freed, and print it. */
+int otactl_show_one(struct otactl *ctl, char *path, const struct otactl_column *columns,
                     size_t count);
 
 /* The id of the one item of `collection` ("release-keys") whose id or name is `given`; to be freed.

@@ -81,9 +81,7 @@ static int run_device_add(struct otactl *ctl, const struct otactl_args *args)
     add_text(body, args, "product");
     add_text(body, args, "hardware");
     add_text(body, args, "group");
-    char *path = otactl_path("devices");
-    int code = otactl_send(ctl, "POST", path, body, &answer);
-    free(path);
+    int code = otactl_send(ctl, "POST", otactl_path("devices"), body, &answer);
     if (code == OTACTL_OK)
         code = otactl_give_secret(ctl, answer, "token", otactl_args_value(args, "o"));
     cJSON_Delete(answer);
@@ -142,35 +140,26 @@ static int run_device_list(struct otactl *ctl, const struct otactl_args *args)
     char *path = otactl_path("devices");
     otactl_path_query(&path, "group", otactl_args_value(args, "group"));
     otactl_path_query(&path, "state", otactl_args_value(args, "state"));
-    int code =
-        otactl_show_list(ctl, path, device_columns, OTACTL_COUNT(device_columns), "no such device");
-    free(path);
-    return code;
+    return otactl_show_list(ctl, path, device_columns, OTACTL_COUNT(device_columns),
+                            "no such device");
 }
 
 static int run_device_show(struct otactl *ctl, const struct otactl_args *args)
 {
-    char *path = otactl_path("devices", args->operands[0]);
-    int code = otactl_show_one(ctl, path, device_record, OTACTL_COUNT(device_record));
-    free(path);
-    return code;
+    return otactl_show_one(ctl, otactl_path("devices", args->operands[0]), device_record,
+                           OTACTL_COUNT(device_record));
 }
 
 static int run_device_events(struct otactl *ctl, const struct otactl_args *args)
 {
-    char *path = otactl_path("devices", args->operands[0], "events");
-    int code = otactl_show_list(ctl, path, event_columns, OTACTL_COUNT(event_columns),
-                                "nothing happened yet");
-    free(path);
-    return code;
+    return otactl_show_list(ctl, otactl_path("devices", args->operands[0], "events"), event_columns,
+                            OTACTL_COUNT(event_columns), "nothing happened yet");
 }
 
 static int run_device_delete(struct otactl *ctl, const struct otactl_args *args)
 {
     cJSON *answer = NULL;
-    char *path = otactl_path("devices", args->operands[0]);
-    int code = otactl_send(ctl, "DELETE", path, NULL, &answer);
-    free(path);
+    int code = otactl_send(ctl, "DELETE", otactl_path("devices", args->operands[0]), NULL, &answer);
     if (code == OTACTL_OK && !ctl->json)
         printf("device %s is gone\n", args->operands[0]);
     cJSON_Delete(answer);
@@ -180,9 +169,8 @@ static int run_device_delete(struct otactl *ctl, const struct otactl_args *args)
 static int run_device_token(struct otactl *ctl, const struct otactl_args *args)
 {
     cJSON *answer = NULL;
-    char *path = otactl_path("devices", args->operands[0], "token");
-    int code = otactl_send(ctl, "POST", path, NULL, &answer);
-    free(path);
+    int code =
+        otactl_send(ctl, "POST", otactl_path("devices", args->operands[0], "token"), NULL, &answer);
     if (code == OTACTL_OK)
         code = otactl_give_secret(ctl, answer, "token", otactl_args_value(args, "o"));
     cJSON_Delete(answer);
@@ -195,9 +183,7 @@ static int change_device(struct otactl *ctl, const char *device, const char *mem
     cJSON *answer = NULL;
     cJSON *body = cJSON_CreateObject();
     cJSON_AddStringToObject(body, member, value);
-    char *path = otactl_path("devices", device);
-    int code = otactl_send(ctl, "PATCH", path, body, &answer);
-    free(path);
+    int code = otactl_send(ctl, "PATCH", otactl_path("devices", device), body, &answer);
     if (code == OTACTL_OK && !otactl_print_json(ctl, answer))
         printf("device %s: %s %s\n", device, member, value);
     cJSON_Delete(answer);
@@ -227,9 +213,7 @@ static int run_group_add(struct otactl *ctl, const struct otactl_args *args)
     cJSON *answer = NULL;
     cJSON *body = cJSON_CreateObject();
     cJSON_AddStringToObject(body, "name", args->operands[0]);
-    char *path = otactl_path("groups");
-    int code = otactl_send(ctl, "POST", path, body, &answer);
-    free(path);
+    int code = otactl_send(ctl, "POST", otactl_path("groups"), body, &answer);
     if (code == OTACTL_OK && !otactl_print_json(ctl, answer))
         printf("group %s is there\n", args->operands[0]);
     cJSON_Delete(answer);
@@ -239,11 +223,8 @@ static int run_group_add(struct otactl *ctl, const struct otactl_args *args)
 static int run_group_list(struct otactl *ctl, const struct otactl_args *args)
 {
     (void)args;
-    char *path = otactl_path("groups");
-    int code =
-        otactl_show_list(ctl, path, group_columns, OTACTL_COUNT(group_columns), "no group yet");
-    free(path);
-    return code;
+    return otactl_show_list(ctl, otactl_path("groups"), group_columns, OTACTL_COUNT(group_columns),
+                            "no group yet");
 }
 
 static int run_group_delete(struct otactl *ctl, const struct otactl_args *args)
@@ -286,9 +267,7 @@ static int run_enrolment_add(struct otactl *ctl, const struct otactl_args *args)
     add_text(body, args, "product");
     add_text(body, args, "policy");
     add_text(body, args, "group");
-    char *path = otactl_path("enrolment-keys");
-    int code = otactl_send(ctl, "POST", path, body, &answer);
-    free(path);
+    int code = otactl_send(ctl, "POST", otactl_path("enrolment-keys"), body, &answer);
     if (code == OTACTL_OK)
         code = otactl_give_secret(ctl, answer, "key", otactl_args_value(args, "o"));
     cJSON_Delete(answer);
@@ -298,11 +277,8 @@ static int run_enrolment_add(struct otactl *ctl, const struct otactl_args *args)
 static int run_enrolment_list(struct otactl *ctl, const struct otactl_args *args)
 {
     (void)args;
-    char *path = otactl_path("enrolment-keys");
-    int code = otactl_show_list(ctl, path, enrolment_columns, OTACTL_COUNT(enrolment_columns),
-                                "no enrolment key");
-    free(path);
-    return code;
+    return otactl_show_list(ctl, otactl_path("enrolment-keys"), enrolment_columns,
+                            OTACTL_COUNT(enrolment_columns), "no enrolment key");
 }
 
 static int run_enrolment_delete(struct otactl *ctl, const struct otactl_args *args)

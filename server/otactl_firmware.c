@@ -77,9 +77,7 @@ int otactl_firmware_find(struct otactl *ctl, const char *given, char **id)
     const cJSON *item = NULL;
     size_t found = 0;
     *id = NULL;
-    char *path = otactl_path("firmware");
-    int code = otactl_get_all(ctl, path, &answer);
-    free(path);
+    int code = otactl_get_all(ctl, otactl_path("firmware"), &answer);
     if (code != OTACTL_OK)
         return code;
     cJSON_ArrayForEach(item, cJSON_GetObjectItemCaseSensitive(answer, "items"))
@@ -140,10 +138,8 @@ static int run_list(struct otactl *ctl, const struct otactl_args *args)
     char *path = otactl_path("firmware");
     otactl_path_query(&path, "product", otactl_args_value(args, "product"));
     otactl_path_query(&path, "hardware", otactl_args_value(args, "hardware"));
-    int code = otactl_show_list(ctl, path, firmware_columns, OTACTL_COUNT(firmware_columns),
-                                "no firmware yet: otactl firmware upload FILE");
-    free(path);
-    return code;
+    return otactl_show_list(ctl, path, firmware_columns, OTACTL_COUNT(firmware_columns),
+                            "no firmware yet: otactl firmware upload FILE");
 }
 
 static int run_show(struct otactl *ctl, const struct otactl_args *args)
@@ -152,9 +148,8 @@ static int run_show(struct otactl *ctl, const struct otactl_args *args)
     int code = otactl_firmware_find(ctl, args->operands[0], &id);
     if (code != OTACTL_OK)
         return code;
-    char *path = otactl_path("firmware", id);
-    code = otactl_show_one(ctl, path, firmware_record, OTACTL_COUNT(firmware_record));
-    free(path);
+    code = otactl_show_one(ctl, otactl_path("firmware", id), firmware_record,
+                           OTACTL_COUNT(firmware_record));
     free(id);
     return code;
 }
@@ -166,12 +161,10 @@ static int run_delete(struct otactl *ctl, const struct otactl_args *args)
     int code = otactl_firmware_find(ctl, args->operands[0], &id);
     if (code != OTACTL_OK)
         return code;
-    char *path = otactl_path("firmware", id);
-    code = otactl_send(ctl, "DELETE", path, NULL, &answer);
+    code = otactl_send(ctl, "DELETE", otactl_path("firmware", id), NULL, &answer);
     if (code == OTACTL_OK && !ctl->json)
         printf("firmware %s is gone\n", args->operands[0]);
     cJSON_Delete(answer);
-    free(path);
     free(id);
     return code;
 }

@@ -238,14 +238,15 @@ int otactl_http_call(struct otactl *ctl, const struct otactl_request *request, c
     return code;
 }
 
-int otactl_get(struct otactl *ctl, const char *path, cJSON **answer)
+int otactl_get(struct otactl *ctl, char *path, cJSON **answer)
 {
     struct otactl_request request = {.method = "GET", .path = path};
-    return otactl_http_call(ctl, &request, answer);
+    int code = otactl_http_call(ctl, &request, answer);
+    free(path);
+    return code;
 }
 
-int otactl_send(struct otactl *ctl, const char *method, const char *path, cJSON *body,
-                cJSON **answer)
+int otactl_send(struct otactl *ctl, const char *method, char *path, cJSON *body, cJSON **answer)
 {
     char *text = body != NULL ? cJSON_PrintUnformatted(body) : NULL;
     struct otactl_request request = {.method = method, .path = path};
@@ -257,6 +258,7 @@ int otactl_send(struct otactl *ctl, const char *method, const char *path, cJSON 
     int code = otactl_http_call(ctl, &request, answer);
     cJSON_Delete(body);
     cJSON_free(text);
+    free(path);
     return code;
 }
 
@@ -267,7 +269,7 @@ static void move_items(cJSON *to, cJSON *page)
         cJSON_AddItemToArray(to, cJSON_DetachItemViaPointer(items, items->child));
 }
 
-int otactl_get_all(struct otactl *ctl, const char *path, cJSON **answer)
+int otactl_get_all(struct otactl *ctl, char *path, cJSON **answer)
 {
     cJSON *all = cJSON_CreateArray();
     char *cursor = NULL;
@@ -278,7 +280,6 @@ int otactl_get_all(struct otactl *ctl, const char *path, cJSON **answer)
         otactl_path_query(&page_path, "limit", PAGE_LIMIT);
         otactl_path_query(&page_path, "cursor", cursor);
         code = otactl_get(ctl, page_path, &page);
-        free(page_path);
         free(cursor);
         cursor = NULL;
         if (code == OTACTL_OK) {
@@ -290,6 +291,7 @@ int otactl_get_all(struct otactl *ctl, const char *path, cJSON **answer)
             break;
     }
     free(cursor);
+    free(path);
     if (code != OTACTL_OK) {
         cJSON_Delete(all);
         return code;

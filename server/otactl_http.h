@@ -42,12 +42,11 @@ struct otactl_request {
  * NULL after a failure. */
 int otactl_http_call(struct otactl *ctl, const struct otactl_request *request, cJSON **answer);
 
-/* The usual ones. otactl_send() takes `body` (may be NULL) and deletes it. */
-int otactl_get(struct otactl *ctl, const char *path, cJSON **answer);
-int otactl_send(struct otactl *ctl, const char *method, const char *path, cJSON *body,
-                cJSON **answer);
+/* The usual ones. They take `path` and `body` (may be NULL) and free them. */
+int otactl_get(struct otactl *ctl, char *path, cJSON **answer);
+int otactl_send(struct otactl *ctl, const char *method, char *path, cJSON *body, cJSON **answer);
 /* All pages of a list as {"items":[...]}. `path` may have a query. */
-int otactl_get_all(struct otactl *ctl, const char *path, cJSON **answer);
+int otactl_get_all(struct otactl *ctl, char *path, cJSON **answer);
 
 /* otactl_path("a", id): "/api/v1/a/ID", each segment escaped. To be freed. */
 #define otactl_path(...) otactl_path_join((const char *const[]){__VA_ARGS__, NULL})

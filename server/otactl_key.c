@@ -91,9 +91,7 @@ static int run_key_add(struct otactl *ctl, const struct otactl_args *args)
     cJSON_AddStringToObject(body, "name", args->operands[0]);
     cJSON_AddStringToObject(body, "public_key", pem != NULL ? pem : "");
     free(pem);
-    char *path = otactl_path("release-keys");
-    code = otactl_send(ctl, "POST", path, body, &answer);
-    free(path);
+    code = otactl_send(ctl, "POST", otactl_path("release-keys"), body, &answer);
     if (code == OTACTL_OK && !otactl_print_json(ctl, answer))
         otactl_record_print(stdout, key_columns, OTACTL_COUNT(key_columns), answer);
     cJSON_Delete(answer);
@@ -103,11 +101,9 @@ static int run_key_add(struct otactl *ctl, const struct otactl_args *args)
 static int run_key_list(struct otactl *ctl, const struct otactl_args *args)
 {
     (void)args;
-    char *path = otactl_path("release-keys");
-    int code = otactl_show_list(ctl, path, key_columns, OTACTL_COUNT(key_columns),
-                                "no release key yet: otactl key add NAME PUB.pem");
-    free(path);
-    return code;
+    return otactl_show_list(ctl, otactl_path("release-keys"), key_columns,
+                            OTACTL_COUNT(key_columns),
+                            "no release key yet: otactl key add NAME PUB.pem");
 }
 
 static int run_key_delete(struct otactl *ctl, const struct otactl_args *args)
@@ -123,9 +119,7 @@ static const struct otactl_option server_key_options[] = {
 static int run_server_key(struct otactl *ctl, const struct otactl_args *args)
 {
     cJSON *answer = NULL;
-    char *path = otactl_path("server-key");
-    int code = otactl_get(ctl, path, &answer);
-    free(path);
+    int code = otactl_get(ctl, otactl_path("server-key"), &answer);
     if (code != OTACTL_OK)
         return code;
     const char *file = otactl_args_value(args, "o");

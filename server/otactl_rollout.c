@@ -168,9 +168,7 @@ static int show_rollout(const struct otactl *ctl, const cJSON *rollout)
 static int act_on(struct otactl *ctl, const char *id, const char *verb, cJSON *body)
 {
     cJSON *answer = NULL;
-    char *path = otactl_path("rollouts", id, verb);
-    int code = otactl_send(ctl, "POST", path, body, &answer);
-    free(path);
+    int code = otactl_send(ctl, "POST", otactl_path("rollouts", id, verb), body, &answer);
     if (code == OTACTL_OK)
         code = show_rollout(ctl, answer);
     cJSON_Delete(answer);
@@ -180,9 +178,7 @@ static int act_on(struct otactl *ctl, const char *id, const char *verb, cJSON *b
 static int send_rollout(struct otactl *ctl, const struct otactl_args *args, cJSON *body)
 {
     cJSON *answer = NULL;
-    char *path = otactl_path("rollouts");
-    int code = otactl_send(ctl, "POST", path, body, &answer);
-    free(path);
+    int code = otactl_send(ctl, "POST", otactl_path("rollouts"), body, &answer);
     char *id = otactl_json_id(answer, "id");
     if (code == OTACTL_OK && otactl_args_has(args, "start"))
         code = act_on(ctl, id != NULL ? id : "", "start", NULL);
@@ -227,19 +223,15 @@ static const struct otactl_option watch_options[] = {
 static int run_list(struct otactl *ctl, const struct otactl_args *args)
 {
     (void)args;
-    char *path = otactl_path("rollouts");
-    int code = otactl_show_list(ctl, path, rollout_columns, OTACTL_COUNT(rollout_columns),
-                                "no rollout yet: otactl rollout create --help");
-    free(path);
-    return code;
+    return otactl_show_list(ctl, otactl_path("rollouts"), rollout_columns,
+                            OTACTL_COUNT(rollout_columns),
+                            "no rollout yet: otactl rollout create --help");
 }
 
 static int run_show(struct otactl *ctl, const struct otactl_args *args)
 {
     cJSON *answer = NULL;
-    char *path = otactl_path("rollouts", args->operands[0]);
-    int code = otactl_get(ctl, path, &answer);
-    free(path);
+    int code = otactl_get(ctl, otactl_path("rollouts", args->operands[0]), &answer);
     if (code == OTACTL_OK)
         code = show_rollout(ctl, answer);
     cJSON_Delete(answer);
@@ -248,20 +240,15 @@ static int run_show(struct otactl *ctl, const struct otactl_args *args)
 
 static int run_devices(struct otactl *ctl, const struct otactl_args *args)
 {
-    char *path = otactl_path("rollouts", args->operands[0], "devices");
-    int code = otactl_show_list(ctl, path, place_columns, OTACTL_COUNT(place_columns),
-                                "no device has been offered it yet");
-    free(path);
-    return code;
+    return otactl_show_list(ctl, otactl_path("rollouts", args->operands[0], "devices"),
+                            place_columns, OTACTL_COUNT(place_columns),
+                            "no device has been offered it yet");
 }
 
 static int run_events(struct otactl *ctl, const struct otactl_args *args)
 {
-    char *path = otactl_path("rollouts", args->operands[0], "events");
-    int code = otactl_show_list(ctl, path, event_columns, OTACTL_COUNT(event_columns),
-                                "nothing happened yet");
-    free(path);
-    return code;
+    return otactl_show_list(ctl, otactl_path("rollouts", args->operands[0], "events"),
+                            event_columns, OTACTL_COUNT(event_columns), "nothing happened yet");
 }
 
 /* start, pause and cancel: the verb of the command is the verb of the API. */

@@ -30,9 +30,7 @@ static int run_add(struct otactl *ctl, const struct otactl_args *args)
     cJSON *body = cJSON_CreateObject();
     cJSON_AddStringToObject(body, "name", args->operands[0]);
     cJSON_AddStringToObject(body, "role", role);
-    char *path = otactl_path("tokens");
-    int code = otactl_send(ctl, "POST", path, body, &answer);
-    free(path);
+    int code = otactl_send(ctl, "POST", otactl_path("tokens"), body, &answer);
     if (code == OTACTL_OK)
         code = otactl_give_secret(ctl, answer, "token", otactl_args_value(args, "o"));
     cJSON_Delete(answer);
@@ -42,10 +40,8 @@ static int run_add(struct otactl *ctl, const struct otactl_args *args)
 static int run_list(struct otactl *ctl, const struct otactl_args *args)
 {
     (void)args;
-    char *path = otactl_path("tokens");
-    int code = otactl_show_list(ctl, path, token_columns, OTACTL_COUNT(token_columns), "no token");
-    free(path);
-    return code;
+    return otactl_show_list(ctl, otactl_path("tokens"), token_columns, OTACTL_COUNT(token_columns),
+                            "no token");
 }
 
 static int run_delete(struct otactl *ctl, const struct otactl_args *args)
