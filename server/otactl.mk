@@ -10,7 +10,7 @@ $(B)/otactl: $(B)/obj/server/otactl.o $(filter %.a,$(OTACTL_LIBS))
 	@echo "  LD    $@"
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(filter -l%,$(OTACTL_LIBS))
 
-UNIT_TESTS += test_otactl_elf test_otactl_release test_otactl_text
+UNIT_TESTS += test_otactl_elf test_otactl_image test_otactl_text
 TEST_LIBS_test_otactl_elf := $(OTACTL_LIBS)
-TEST_LIBS_test_otactl_release := $(OTACTL_LIBS)
+TEST_LIBS_test_otactl_image := $(OTACTL_LIBS)
 TEST_LIBS_test_otactl_text := $(OTACTL_LIBS)

@@ -107,15 +107,21 @@ test("a signed image inspects as good with its key and as bad with another", () 
   assert.match(good.out, /security counter +4 bytes +4\n/);
   assert.match(good.out, /signature +by key [0-9a-f]{16}: good\n/);
   assert.match(local("release", "inspect", file("app.img")).out, /not verified/);
+  const json = JSON.parse(local("release", "inspect", file("app.img"), "--key", file("a.pub"), "--json").out);
+  assert.equal(json.version, "1.2.3");
+  assert.equal(json.product, "lamp");
+  assert.equal(json.counter, 4);
+  assert.match(json.hash, /^[0-9a-f]{64}$/);
+  assert.deepEqual(json.signatures.map((signature) => signature.verdict), ["good"]);
   const bad = local("release", "inspect", file("app.img"), "--key", file("b.pub"));
   assert.equal(bad.code, 1);
-  assert.match(bad.out, /NOT by the key given/);
+  assert.match(bad.out, /signature .*: bad\n/);
 
   const image = fs.readFileSync(file("app.img"));
   image[1000] ^= 1;
   const changed = local("release", "inspect", write("changed.img", image), "--key", file("a.pub"));
   assert.equal(changed.code, 1);
-  assert.match(changed.out, /hash .*NOT what the image claims/);
+  assert.match(changed.out, /hash .*: bad, the image claims another/);
   assert.equal(local("release", "inspect", write("cut.img", image.subarray(0, 2000))).code, 1);
 });
 

@@ -9,7 +9,7 @@
 
 #include "protocol/error.h"
 #include "server/otactl_key_file.h"
-#include "server/otactl_release.h"
+#include "server/otactl_image.h"
 
 #define BODY_LEN 1000U
 #define IMAGE_CAP 4096U
@@ -49,10 +49,13 @@ static EVP_PKEY *make_key(void)
 /* What otactl prints about the image; true when it calls it good. */
 static bool tell(const uint8_t *image, size_t len, EVP_PKEY *key, char *said, size_t cap)
 {
+    struct otactl_verdict verdict;
     FILE *out = fmemopen(said, cap, "w");
     assert_non_null(out);
-    bool good = otactl_release_tell(out, image, len, key);
+    bool good = otactl_image_judge(&verdict, image, len, key);
+    otactl_image_print(out, &verdict, image, key != NULL);
     fclose(out);
+    cJSON_Delete(otactl_image_json(&verdict, key != NULL));
     return good;
 }
 
@@ -68,7 +71,7 @@ static void round_trip(void **state)
     size_t len = 0;
     char said[4096];
 
-    assert_int_equal(otactl_release_build(&fields, make_body(), key, &image, &len), OTA_OK);
+    assert_int_equal(otactl_image_build(&fields, make_body(), key, &image, &len), OTA_OK);
     assert_int_equal(ota_image_parse_header(&header, image, len, (uint32_t)len), OTA_OK);
     assert_int_equal(header.body_offset, 0x200);
     assert_int_equal(ota_version_compare(&header.version, &fields.version), 0);
@@ -105,9 +108,9 @@ static void another_key(void **state)
     size_t len = 0;
     char said[4096];
 
-    assert_int_equal(otactl_release_build(&fields, make_body(), key, &image, &len), OTA_OK);
+    assert_int_equal(otactl_image_build(&fields, make_body(), key, &image, &len), OTA_OK);
     assert_false(tell(image, len, other, said, sizeof said));
-    assert_non_null(strstr(said, "NOT by the key given"));
+    assert_non_null(strstr(said, ": bad"));
     free(image);
     EVP_PKEY_free(key);
     EVP_PKEY_free(other);
@@ -124,7 +127,7 @@ static void every_bit(void **state)
 
     fields.header_len = OTA_IMAGE_HEADER_LEN;
     fields.body_len = 16;
-    assert_int_equal(otactl_release_build(&fields, make_body(), key, &image, &len), OTA_OK);
+    assert_int_equal(otactl_image_build(&fields, make_body(), key, &image, &len), OTA_OK);
     for (size_t bit = 0; bit < len * 8; bit++) {
         image[bit / 8] = (uint8_t)(image[bit / 8] ^ 1U << bit % 8);
         bool good = tell(image, len, key, said, sizeof said);
@@ -239,15 +242,15 @@ static void doubts(void **state)
     uint8_t body[8];
 
     put32(body, put32(body, 0, 0x20050000), 0x08043615);
-    otactl_release_doubt(body, sizeof body, why, sizeof why);
+    otactl_image_doubt(body, sizeof body, why, sizeof why);
     assert_string_equal(why, "");
     put32(body, put32(body, 0, 0x20050000), 0x08043614);
-    otactl_release_doubt(body, sizeof body, why, sizeof why);
+    otactl_image_doubt(body, sizeof body, why, sizeof why);
     assert_non_null(strstr(why, "word 1"));
     put32(body, put32(body, 0, 0x08043615), 0x08043615);
-    otactl_release_doubt(body, sizeof body, why, sizeof why);
+    otactl_image_doubt(body, sizeof body, why, sizeof why);
     assert_non_null(strstr(why, "word 0"));
-    otactl_release_doubt(body, 7, why, sizeof why);
+    otactl_image_doubt(body, 7, why, sizeof why);
     assert_string_not_equal(why, "");
 }
 
