@@ -1,0 +1,24 @@
+# The emulated STM32F4, its own tests, and the tests that run device binaries on it.
+
+BOARD := $(B)/board
+BOARD_SOURCES := $(wildcard tests/board/*.c)
+# Unicorn looks its QEMU functions up by name: a function of ours must not be found instead.
+$(call objects,$(BOARD_SOURCES)): ALL_CFLAGS += -fvisibility=hidden
+$(call objects,tests/board/net.c): CPPFLAGS += -D_GNU_SOURCE # ppoll
+$(BOARD): $(call objects,$(BOARD_SOURCES))
+	@mkdir -p $(@D)
+	@echo "  LD    $@"
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ -lunicorn -lslirp
+
+# Test firmware: one ELF a program.
+BOARD_FIRMWARE_DIR := tests/board/firmware
+BOARD_FIRMWARE := $(patsubst $(BOARD_FIRMWARE_DIR)/%.c,$(ARM)/firmware/%.elf,\
+    $(filter-out %/firmware.c,$(wildcard $(BOARD_FIRMWARE_DIR)/*.c)))
+$(ARM)/firmware/%.elf: $(ARM)/obj/$(BOARD_FIRMWARE_DIR)/%.o $(ARM)/obj/$(BOARD_FIRMWARE_DIR)/firmware.o \
+                       $(BOARD_FIRMWARE_DIR)/firmware.ld
+	@mkdir -p $(@D)
+	@echo "  ARMLD $@"
+	$(Q)$(ARM_CC) $(ARM_LDFLAGS) -T $(BOARD_FIRMWARE_DIR)/firmware.ld -o $@ $(filter %.o,$^)
+
+NODE_TESTS += $(wildcard tests/board/*.test.mjs)
+compile: $(BOARD) $(BOARD_FIRMWARE)

@@ -1,0 +1,73 @@
+// Runs build/.../board and gives back what it said, its exit status and its counters.
+
+import { spawn } from "node:child_process";
+import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+export const BUILD = process.env.BUILD_DIR ?? "build/host";
+export const ARM = "build/arm";
+
+export const STATUS = {
+  done: 0,
+  usage: 2,
+  powerLost: 3,
+  timeUp: 4,
+  misuse: 5,
+  lockedUp: 6,
+  broken: 7,
+};
+
+const scratch = mkdtempSync(join(tmpdir(), "board-"));
+let files = 0;
+
+/** A path for a new file; `bytes`, when given, are written to it. */
+export function file(name, bytes) {
+  const path = join(scratch, `${++files}-${name}`);
+  if (bytes !== undefined) writeFileSync(path, bytes);
+  return path;
+}
+
+/**
+ * One power-on of a board. `args` as of `board --help`; flash and stats files are added when they
+ * are not named. Resolves to { status, lines, errors, stats, flash }.
+ */
+export function runBoard(args, { onLine } = {}) {
+  const flashAt = args.indexOf("--flash");
+  const flash = flashAt >= 0 ? args[flashAt + 1] : file("flash.bin");
+  const statsPath = file("stats.json");
+  const all = [...(flashAt >= 0 ? [] : ["--flash", flash]), "--stats", statsPath, ...args];
+  const child = spawn(join(BUILD, "board"), all, { stdio: ["ignore", "pipe", "pipe"] });
+  const result = { status: -1, lines: [], errors: "", stats: undefined, flash, child };
+  let rest = "";
+  child.stdout.on("data", (data) => {
+    const pieces = (rest + data).split("\n");
+    rest = pieces.pop();
+    for (const piece of pieces) {
+      const line = piece.replace(/^\[ *[0-9.]+\] /, "");
+      result.lines.push(line);
+      onLine?.(line, child);
+    }
+  });
+  child.stderr.on("data", (data) => (result.errors += data));
+  return new Promise((resolve, reject) => {
+    child.on("error", reject);
+    child.on("close", (code) => {
+      result.status = code;
+      try {
+        result.stats = JSON.parse(readFileSync(statsPath, "utf8"));
+      } catch {
+        // it did not get that far
+      }
+      resolve(result);
+    });
+  });
+}
+
+/** The "ok - x" and "not ok - x" lines of test firmware. */
+export function checks(lines) {
+  return lines
+    .map((line) => /^(not )?ok - (.*)$/.exec(line))
+    .filter(Boolean)
+    .map(([, not, name]) => ({ name, good: !not }));
+}
