@@ -18,6 +18,14 @@ static int load_keys(void **state)
 {
     (void)state;
     p256_load(&release_key, "tests/keys/release.pub.pem");
+    p256_keep(&release_key);
+    return 0;
+}
+
+static int drop_keys(void **state)
+{
+    (void)state;
+    p256_drop(&release_key);
     return 0;
 }
 
@@ -313,5 +321,5 @@ int main(void)
         {TEST("the encoder writes nothing that the reader would refuse", encoder_refuses)},
     };
 
-    return cmocka_run_group_tests(tests, load_keys, NULL);
+    return cmocka_run_group_tests(tests, load_keys, drop_keys);
 }

@@ -12,6 +12,14 @@ static int load_keys(void **state)
 {
     (void)state;
     p256_load(&server_key, "tests/keys/server.pub.pem");
+    p256_keep(&server_key);
+    return 0;
+}
+
+static int drop_keys(void **state)
+{
+    (void)state;
+    p256_drop(&server_key);
     return 0;
 }
 
@@ -396,5 +404,5 @@ int main(void)
         {TEST("an envelope over the limit is not written", too_large_envelope)},
     };
 
-    return cmocka_run_group_tests(tests, load_keys, NULL);
+    return cmocka_run_group_tests(tests, load_keys, drop_keys);
 }

@@ -150,6 +150,9 @@ static void largest(void **state)
     assert_true(len > 0);
     assert_int_equal(ota_report_decode(&report, buf, (size_t)len), OTA_OK);
     assert_int_equal(report.log.len, OTA_REPORT_LOG_MAX);
+    memcpy(buf + len - 2, "l\"}", 3); /* a character more of log */
+    assert_int_equal(ota_report_decode(&report, buf, (size_t)len + 1), OTA_E_RANGE);
+    memcpy(buf + len - 2, "\"}", 2);
     memset(buf + len, ' ', sizeof(buf) - (size_t)len);
     assert_int_equal(ota_report_decode(&report, buf, OTA_REPORT_MAX), OTA_OK);
     assert_int_equal(ota_report_decode(&report, buf, OTA_REPORT_MAX + 1), OTA_E_TOO_LARGE);

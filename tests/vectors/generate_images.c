@@ -28,7 +28,8 @@ struct area {
     uint16_t magic;
     struct entry entries[ENTRIES_MAX];
     size_t count;
-    int claimed_more; /* added to the total of the info header */
+    int claimed_more;     /* added to the total of the info header */
+    size_t claimed_total; /* instead of it, when not 0 */
 };
 
 /* An image as it is thought out; each case changes it, then finish() lays it down. */
@@ -142,7 +143,9 @@ static void write_area(struct out *out, const struct area *area)
         out->len += 4 + entry->len;
     }
     put_u16(out->buf + start, area->magic);
-    put_u16(out->buf + start + 2, (size_t)((int)(out->len - start) + area->claimed_more));
+    put_u16(out->buf + start + 2, area->claimed_total != 0
+                                      ? area->claimed_total
+                                      : (size_t)((int)(out->len - start) + area->claimed_more));
 }
 
 static void write_header(struct out *out, const struct draft *draft, size_t protected_len)
@@ -344,7 +347,8 @@ static void protected_too_large(struct draft *draft)
 
 static void protected_lengths_differ(struct draft *draft)
 {
-    draft->protected_area.claimed_more = -4;
+    add(&draft->protected_area, 0x00a5, "more", 4);
+    draft->protected_area.claimed_more = -8; /* hashed, but in no area */
 }
 
 static void protected_other_magic(struct draft *draft)
@@ -442,7 +446,8 @@ static void unprotected_past_the_end(struct draft *draft)
 
 static void unprotected_too_large(struct draft *draft)
 {
-    draft->unprotected_area.claimed_more = 512 - (int)area_len(&draft->protected_area);
+    draft->unprotected_area.claimed_total =
+        OTA_IMAGE_TLV_MAX - area_len(&draft->protected_area) + 1;
 }
 
 static void unprotected_below_its_header(struct draft *draft)

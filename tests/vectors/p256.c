@@ -177,16 +177,28 @@ static EVP_PKEY *public_key(const struct p256_key *key)
     return pkey;
 }
 
+void p256_keep(struct p256_key *key)
+{
+    key->kept = public_key(key);
+}
+
+void p256_drop(struct p256_key *key)
+{
+    EVP_PKEY_free(key->kept);
+    key->kept = NULL;
+}
+
 bool p256_verify_der(const struct p256_key *key, const uint8_t hash[OTA_HASH_LEN],
                      const uint8_t *der, size_t der_len)
 {
-    EVP_PKEY *pkey = public_key(key);
+    EVP_PKEY *pkey = key->kept != NULL ? key->kept : public_key(key);
     EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new(pkey, NULL);
 
     check(ctx != NULL && EVP_PKEY_verify_init(ctx) == 1, "verify");
     bool good = EVP_PKEY_verify(ctx, der, der_len, hash, OTA_HASH_LEN) == 1;
     EVP_PKEY_CTX_free(ctx);
-    EVP_PKEY_free(pkey);
+    if (pkey != key->kept)
+        EVP_PKEY_free(pkey);
     return good;
 }
 

@@ -14,6 +14,7 @@
 #include "protocol/limits.h"
 
 struct p256_key {
+    struct evp_pkey_st *kept;          /* OpenSSL's public key, or NULL */
     uint8_t secret[32];                /* zero for a public key */
     uint8_t point[OTA_PUBLIC_KEY_LEN]; /* 0x04, X, Y */
     uint8_t key_hash[OTA_HASH_LEN];    /* SHA-256 of the SubjectPublicKeyInfo */
@@ -22,6 +23,11 @@ struct p256_key {
 
 /* From a PEM file: PKCS #8 private key, or SubjectPublicKeyInfo. */
 void p256_load(struct p256_key *key, const char *path);
+
+/* Optional, for many verifications: make OpenSSL's public key once; it needs p256_drop() at the
+ * end. */
+void p256_keep(struct p256_key *key);
+void p256_drop(struct p256_key *key);
 
 void p256_sha256(const void *data, size_t len, uint8_t hash[OTA_HASH_LEN]);
 
