@@ -1,1 +1,4 @@
-# Parts of db/; see the top Makefile for the conventions.
+# db/: the only place with SQL.
+
+$(eval $(call library,db,$(wildcard db/*.c)))
+DB_LIBS := -lsqlite3
