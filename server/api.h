@@ -1,0 +1,52 @@
+/*
+ * Handlers of the routes, by subject. What each takes and gives stands in protocol/openapi.yaml.
+ * Names tell the step: *_read prepares on the connection's thread and may end there; *_write runs
+ * on the writer thread.
+ */
+#ifndef OTAD_API_H
+#define OTAD_API_H
+
+#include "server/request.h"
+
+/* api_health.c */
+request_step api_healthz, api_readyz, api_metrics;
+/* api_tokens.c: API tokens and enrolment keys */
+request_step api_tokens_list, api_token_read, api_token_write, api_token_delete;
+request_step api_enrolment_keys_list, api_enrolment_key_read, api_enrolment_key_write,
+    api_enrolment_key_delete;
+/* api_keys.c: the server key and release keys */
+request_step api_server_key, api_release_keys_list, api_release_key_read, api_release_key_write,
+    api_release_key_delete;
+/* api_groups.c */
+request_step api_groups_list, api_group_read, api_group_write, api_group_delete;
+/* api_firmware.c */
+request_step api_firmware_open, api_firmware_settle, api_firmware_write;
+request_step api_firmware_list, api_firmware_show, api_firmware_delete, api_firmware_deleted;
+/* api_devices.c */
+request_step api_devices_list, api_device_show, api_device_events, api_device_read,
+    api_device_write, api_device_patch_write, api_device_delete, api_device_token_write;
+/* api_import.c */
+request_step api_import_write;
+/* api_rollouts.c, api_rollout_write.c */
+request_step api_rollouts_list, api_rollout_show, api_rollout_devices, api_rollout_events;
+request_step api_rollout_read, api_rollout_write, api_rollout_start, api_rollout_pause,
+    api_rollout_resume, api_rollout_cancel;
+/* device_*.c: what devices ask */
+request_step device_enroll_write, device_poll_read, device_poll_write, device_poll_finish,
+    device_firmware, device_report_read, device_report_write;
+
+/* ---- shared ---- */
+
+/* {"items":[ ... and its end. `next`: the cursor of the next page, 0 for none. */
+struct json_writer *api_list_begin(struct request *rq);
+void api_list_end(struct request *rq, int64_t next);
+/* The name of a group, "" for 0. */
+void api_group_name(struct db *db, int64_t id, char name[DB_LABEL_MAX + 1]);
+/* The id of a group by its name; 0, and the problem (400) is set, when there is none. */
+int64_t api_group_id(struct request *rq, struct db *db, const char *name);
+void api_put_device(struct request *rq, struct json_writer *out, const struct db_device *device);
+void api_put_rollout(struct request *rq, struct json_writer *out,
+                     const struct fleet_rollout *rollout);
+const char *api_device_state_name(enum db_device_state state);
+
+#endif

@@ -1,0 +1,408 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "db/devices.h"
+#include "db/events.h"
+#include "protocol/text.h"
+#include "server/api.h"
+#include "server/body.h"
+
+static const char *const STATE_NAMES[] = {
+    [DB_DEVICE_ACCEPTED] = "accepted",
+    [DB_DEVICE_PENDING] = "pending",
+    [DB_DEVICE_REJECTED] = "rejected",
+};
+
+const char *api_device_state_name(enum db_device_state state)
+{
+    return STATE_NAMES[state];
+}
+
+static bool parse_state(const char *name, enum db_device_state *state)
+{
+    for (int i = DB_DEVICE_ACCEPTED; i <= DB_DEVICE_REJECTED; i++) {
+        if (strcmp(STATE_NAMES[i], name) == 0) {
+            *state = (enum db_device_state)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* ---- writing out ---- */
+
+static void put_deployment(struct json_writer *out, struct db *db, int64_t device_id,
+                           const struct deployment *d)
+{
+    char reason[DB_EVENT_REASON_MAX + 1];
+
+    json_key(out, "deployment");
+    if (d->id == 0) {
+        json_null(out);
+        return;
+    }
+    if (db_event_last_reason(db, device_id, (int64_t)d->id, reason) != DB_OK)
+        reason[0] = '\0';
+    json_object(out);
+    json_put_int(out, "id", (int64_t)d->id);
+    json_put_int(out, "rollout", (int64_t)d->rollout_id);
+    json_put_string(out, "state", deployment_state_name(d->state));
+    json_put_int(out, "percent", d->percent);
+    json_put_int(out, "attempt", d->attempt);
+    if (reason[0] != '\0')
+        json_put_string(out, "reason", reason);
+    else
+        json_put_null(out, "reason");
+    json_put_time(out, "updated_at", (int64_t)d->changed_at);
+    json_object_end(out);
+}
+
+/* The row, with what memory knows better: when it was seen, and its newest deployment. */
+static void overlay(struct request *rq, struct db_device *row, struct deployment *d)
+{
+    struct fleet *fleet = rq->app->fleet;
+    struct fleet_device *device;
+
+    memset(d, 0, sizeof(*d));
+    fleet_lock(fleet);
+    device = fleet_find_name(fleet, row->name);
+    if (device != NULL) {
+        row->last_seen = device->last_seen;
+        if (device->tries != NULL)
+            *d = device->tries->d;
+    }
+    fleet_unlock(fleet);
+}
+
+static void put_fields(struct request *rq, struct json_writer *out, const struct db_device *row)
+{
+    char group[DB_LABEL_MAX + 1];
+
+    api_group_name(rq->db, row->group_id, group);
+    json_put_string(out, "id", row->name);
+    json_put_string(out, "product", row->product);
+    json_put_string(out, "hardware", row->hardware);
+    if (group[0] != '\0')
+        json_put_string(out, "group", group);
+    else
+        json_put_null(out, "group");
+    json_put_string(out, "state", api_device_state_name(row->state));
+    if (row->version[0] != '\0') {
+        json_put_string(out, "version", row->version);
+        json_put_hex(out, "hash", row->hash, DB_HASH_LEN);
+        json_put_int(out, "counter", row->counter);
+    } else {
+        json_put_null(out, "version");
+        json_put_null(out, "hash");
+        json_put_null(out, "counter");
+    }
+    json_put_bool(out, "trial", row->trial);
+    json_put_time(out, "created_at", row->created_at);
+    json_put_time(out, "last_seen", row->last_seen);
+}
+
+void api_put_device(struct request *rq, struct json_writer *out, const struct db_device *device)
+{
+    struct db_device row = *device;
+    struct deployment d;
+
+    overlay(rq, &row, &d);
+    json_object(out);
+    put_fields(rq, out, &row);
+    put_deployment(out, rq->db, row.id, &d);
+    json_object_end(out);
+}
+
+/* ---- reading ---- */
+
+static bool find(struct request *rq, struct db_device *row)
+{
+    int error = db_device_find(request_reader(rq), rq->params[0], row);
+
+    if (error == DB_OK)
+        return true;
+    if (error == DB_E_NOT_FOUND || error == DB_E_LIMIT)
+        request_problem(rq, 404, "not_found", "There is no device with this id.");
+    else
+        request_db_problem(rq, error);
+    return false;
+}
+
+/* The filters; false when the problem is set. */
+static bool read_filters(struct request *rq, int64_t *group_id, enum db_device_state *state)
+{
+    char text[DB_LABEL_MAX + 1];
+    int found = request_query(rq, "group", text, sizeof(text));
+
+    if (found < 0)
+        return false;
+    if (found > 0 && (*group_id = api_group_id(rq, request_reader(rq), text)) == 0)
+        return false;
+    found = request_query(rq, "state", text, sizeof(text));
+    if (found > 0 && !parse_state(text, state)) {
+        request_problem(rq, 400, "query_invalid", "state must be accepted, pending or rejected.");
+        return false;
+    }
+    return found >= 0;
+}
+
+void api_devices_list(struct request *rq)
+{
+    static const char *const names[] = {"limit", "cursor", "group", "state", NULL};
+    enum db_device_state state = 0;
+    struct db_device *devices;
+    struct json_writer *out;
+    struct db_page page;
+    int64_t group_id = 0;
+    int count;
+
+    if (!request_check_query(rq, names) || !request_page(rq, &page) ||
+        !read_filters(rq, &group_id, &state))
+        return;
+    devices = calloc((size_t)page.limit, sizeof(*devices));
+    if (devices == NULL) {
+        request_problem(rq, 503, "out_of_memory", "The server is out of memory. Try again.");
+        return;
+    }
+    count = db_devices_list(request_reader(rq), group_id, (int)state, &page, devices);
+    if (count < 0) {
+        request_db_problem(rq, count);
+    } else {
+        out = api_list_begin(rq);
+        for (int i = 0; i < count; i++)
+            api_put_device(rq, out, &devices[i]);
+        api_list_end(rq, count == page.limit ? devices[count - 1].id : 0);
+    }
+    free(devices);
+}
+
+void api_device_show(struct request *rq)
+{
+    struct db_device row;
+
+    if (find(rq, &row))
+        api_put_device(rq, request_json(rq, 200), &row);
+}
+
+static void put_event(struct json_writer *out, const struct db_event *event)
+{
+    json_object(out);
+    json_put_int(out, "id", event->id);
+    json_put_time(out, "time", event->at);
+    if (event->deployment_id != 0)
+        json_put_int(out, "deployment", event->deployment_id);
+    else
+        json_put_null(out, "deployment");
+    json_put_string(out, "event", steer_event_name(event->event));
+    json_put_int(out, "percent", event->percent);
+    if (event->reason[0] != '\0')
+        json_put_string(out, "reason", event->reason);
+    else
+        json_put_null(out, "reason");
+    if (event->log[0] != '\0')
+        json_put_string(out, "log", event->log);
+    else
+        json_put_null(out, "log");
+    json_object_end(out);
+}
+
+void api_device_events(struct request *rq)
+{
+    static const char *const names[] = {"limit", "cursor", NULL};
+    struct db_event *events;
+    struct json_writer *out;
+    struct db_device row;
+    struct db_page page;
+    int count;
+
+    if (!request_check_query(rq, names) || !request_page(rq, &page) || !find(rq, &row))
+        return;
+    events = calloc((size_t)page.limit, sizeof(*events));
+    if (events == NULL) {
+        request_problem(rq, 503, "out_of_memory", "The server is out of memory. Try again.");
+        return;
+    }
+    count = db_events_list(request_reader(rq), row.id, &page, events);
+    if (count < 0) {
+        request_db_problem(rq, count);
+    } else {
+        out = api_list_begin(rq);
+        for (int i = 0; i < count; i++)
+            put_event(out, &events[i]);
+        api_list_end(rq, count == page.limit ? events[count - 1].id : 0);
+    }
+    free(events);
+}
+
+/* ---- changing ---- */
+
+static void put_with_token(struct request *rq, unsigned status, const struct db_device *row,
+                           const struct secret *secret)
+{
+    struct json_writer *out = request_json(rq, status);
+    struct db_device copy = *row;
+    struct deployment d;
+
+    overlay(rq, &copy, &d);
+    json_object(out);
+    put_fields(rq, out, &copy);
+    put_deployment(out, rq->db, copy.id, &d);
+    json_put_string(out, "token", secret->text);
+    json_object_end(out);
+}
+
+void api_device_read(struct request *rq)
+{
+    body_parse(rq);
+}
+
+static bool check_new(struct request *rq, struct db_device *row, const char *group)
+{
+    if (!ota_text_is_device_id(ota_text_of(row->name))) {
+        request_problem(rq, 400, "field_invalid",
+                        "id must be 1 to 64 of A-Z a-z 0-9 . _ : -, beginning with a letter or "
+                        "digit.");
+        return false;
+    }
+    if (!ota_text_is_name(ota_text_of(row->product)) ||
+        !ota_text_is_name(ota_text_of(row->hardware))) {
+        request_problem(rq, 400, "field_invalid",
+                        "product and hardware must be 1 to 32 of A-Z a-z 0-9 . _ -, as in the "
+                        "image.");
+        return false;
+    }
+    if (group[0] != '\0')
+        row->group_id = api_group_id(rq, rq->db, group);
+    return !request_is_over(rq);
+}
+
+void api_device_write(struct request *rq)
+{
+    struct db_device row = {.state = DB_DEVICE_ACCEPTED, .created_at = (int64_t)app_now()};
+    char group[DB_LABEL_MAX + 1] = "";
+    struct secret secret;
+    const struct body_field fields[] = {
+        {"id", BODY_STRING, true, row.name, sizeof(row.name), 1, 0, NULL, false},
+        {"product", BODY_STRING, true, row.product, sizeof(row.product), 1, 0, NULL, false},
+        {"hardware", BODY_STRING, true, row.hardware, sizeof(row.hardware), 1, 0, NULL, false},
+        {"group", BODY_STRING, false, group, sizeof(group), 1, 0, NULL, true},
+    };
+    int error;
+
+    if (!body_read(rq, NULL, "", fields, 4) || !check_new(rq, &row, group))
+        return;
+    if (!secret_make(&secret, SECRET_DEVICE)) {
+        request_fail(rq, DB_E_INTERNAL);
+        return;
+    }
+    memcpy(row.token_hash, secret.hash, DB_HASH_LEN);
+    error = db_device_add(rq->db, &row);
+    if (error == DB_OK)
+        error = steer_add_device(&rq->app->steer, rq->db, &row, app_now());
+    if (error == DB_E_EXISTS)
+        request_problem(rq, 409, "device_exists", "There is a device %s already.", row.name);
+    else if (error != DB_OK)
+        request_fail(rq, error);
+    else
+        put_with_token(rq, 201, &row, &secret);
+    if (error == DB_OK)
+        request_add_header(rq, "Location", "%s/api/v1/devices/%s", rq->app->config.public_url,
+                           row.name);
+    secret_wipe(&secret);
+}
+
+/* The device in memory and its row; false when the problem is set. On the writer thread. */
+static struct fleet_device *find_both(struct request *rq, struct db_device *row)
+{
+    struct fleet_device *device = find(rq, row) ? fleet_find_name(rq->app->fleet, row->name) : NULL;
+
+    if (device == NULL && !request_is_over(rq))
+        request_fail(rq, DB_E_INTERNAL);
+    return device;
+}
+
+static int set_group(struct request *rq, struct fleet_device *device, const char *group)
+{
+    int64_t id = 0;
+
+    if (group[0] != '\0' && (id = api_group_id(rq, rq->db, group)) == 0)
+        return DB_OK;
+    return steer_set_group(&rq->app->steer, rq->db, device, (uint32_t)id, app_now());
+}
+
+static int set_state(struct request *rq, struct fleet_device *device, const char *name)
+{
+    enum db_device_state state;
+
+    if (!parse_state(name, &state) || state == DB_DEVICE_PENDING) {
+        request_problem(rq, 400, "field_invalid", "state must be accepted or rejected.");
+        return DB_OK;
+    }
+    return steer_set_state(&rq->app->steer, rq->db, device, state, app_now());
+}
+
+void api_device_patch_write(struct request *rq)
+{
+    char group[DB_LABEL_MAX + 1] = "";
+    char state[16] = "";
+    bool has_group = false;
+    bool has_state = false;
+    const struct body_field fields[] = {
+        {"group", BODY_STRING, false, group, sizeof(group), 1, 0, &has_group, true},
+        {"state", BODY_STRING, false, state, sizeof(state), 1, 0, &has_state, false},
+    };
+    struct fleet_device *device;
+    struct db_device row;
+    int error = DB_OK;
+
+    if (!body_read(rq, NULL, "", fields, 2) || (device = find_both(rq, &row)) == NULL)
+        return;
+    if (has_group)
+        error = set_group(rq, device, group);
+    if (error == DB_OK && has_state && !request_is_over(rq))
+        error = set_state(rq, device, state);
+    if (error == DB_OK && !request_is_over(rq))
+        error = db_device_find(rq->db, row.name, &row);
+    if (error != DB_OK)
+        request_fail(rq, error);
+    else if (!request_is_over(rq))
+        api_put_device(rq, request_json(rq, 200), &row);
+}
+
+void api_device_delete(struct request *rq)
+{
+    struct db_device row;
+    struct fleet_device *device = find_both(rq, &row);
+    int error;
+
+    if (device == NULL)
+        return;
+    error = db_dead_token_add(rq->db, row.token_hash, "revoked", (int64_t)app_now());
+    if (error == DB_OK)
+        error = steer_remove_device(&rq->app->steer, rq->db, device, app_now());
+    if (error != DB_OK)
+        request_fail(rq, error);
+    else
+        request_no_content(rq);
+}
+
+void api_device_token_write(struct request *rq)
+{
+    struct db_device row;
+    struct fleet_device *device = find_both(rq, &row);
+    struct secret secret;
+    int error;
+
+    if (device == NULL)
+        return;
+    if (!secret_make(&secret, SECRET_DEVICE)) {
+        request_fail(rq, DB_E_INTERNAL);
+        return;
+    }
+    error = steer_set_token(&rq->app->steer, rq->db, device, secret.hash, app_now());
+    if (error != DB_OK)
+        request_fail(rq, error);
+    else
+        put_with_token(rq, 200, &row, &secret);
+    secret_wipe(&secret);
+}

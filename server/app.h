@@ -1,0 +1,47 @@
+/*
+ * The parts of a running server, wired together by main.c. Each part knows its own header; request
+ * handlers reach the others through this.
+ */
+#ifndef OTAD_APP_H
+#define OTAD_APP_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "server/blobs.h"
+#include "server/config.h"
+#include "server/fleet.h"
+#include "server/log.h"
+#include "server/signer.h"
+#include "server/steer.h"
+#include "server/writer.h"
+
+/* Counted for /metrics. */
+struct app_counters {
+    atomic_ullong requests;
+    atomic_ullong polls;
+    atomic_ullong reports;
+    atomic_ullong refused_tokens;
+    atomic_ullong answers[6]; /* by the first digit of the status */
+};
+
+struct app {
+    struct config config;
+    struct log log;
+    struct writer *writer;
+    struct fleet *fleet;
+    struct steer steer;
+    struct signer *signer;
+    struct blobs *blobs;
+    struct db *reader; /* guarded by reader_lock */
+    pthread_mutex_t reader_lock;
+    atomic_int uploads; /* under way */
+    atomic_bool draining;
+    struct app_counters counters;
+};
+
+/* Seconds since 1970. */
+uint64_t app_now(void);
+
+#endif

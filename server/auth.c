@@ -1,0 +1,141 @@
+#include "server/auth.h"
+
+#include <openssl/crypto.h>
+#include <string.h>
+#include <strings.h>
+
+#include "db/keys.h"
+#include "db/tokens.h"
+
+static bool refuse(struct request *rq, const char *code, const char *detail)
+{
+    request_problem(rq, 401, code, "%s", detail);
+    request_add_header(rq, "WWW-Authenticate",
+                       strcmp(code, "token_missing") == 0
+                           ? "Bearer realm=\"otad\""
+                           : "Bearer realm=\"otad\", error=\"invalid_token\"");
+    atomic_fetch_add(&rq->app->counters.refused_tokens, 1);
+    return false;
+}
+
+/* The token of `Authorization: Bearer TOKEN`, NULL when there is none. */
+static const char *bearer(const char *header)
+{
+    static const char scheme[] = "Bearer ";
+
+    if (header == NULL || strncasecmp(header, scheme, sizeof(scheme) - 1) != 0)
+        return NULL;
+    header += sizeof(scheme) - 1;
+    while (*header == ' ')
+        header++;
+    return *header != '\0' ? header : NULL;
+}
+
+static enum secret_kind kind_for(enum role role)
+{
+    if (role == ROLE_DEVICE)
+        return SECRET_DEVICE;
+    return role == ROLE_ENROLMENT ? SECRET_ENROLMENT : SECRET_API;
+}
+
+/* Not in force: why? */
+static bool refuse_dead(struct request *rq, const uint8_t hash[SECRET_HASH_LEN])
+{
+    char reason[DB_TOKEN_REASON_MAX + 1];
+
+    if (db_dead_token_find(request_reader(rq), hash, reason) != DB_OK)
+        return refuse(rq, "token_unknown", "This token is not known here.");
+    if (strcmp(reason, "replaced") == 0)
+        return refuse(rq, "token_revoked", "This token was replaced by a newer one.");
+    return refuse(rq, "token_revoked", "This token was revoked.");
+}
+
+static bool check_device(struct request *rq, const uint8_t hash[SECRET_HASH_LEN])
+{
+    struct fleet *fleet = rq->app->fleet;
+    struct fleet_device *device;
+
+    fleet_lock(fleet);
+    device = fleet_find_token(fleet, hash);
+    if (device != NULL) {
+        rq->who.role = ROLE_DEVICE;
+        rq->who.id = device->id;
+        rq->who.device = fleet_ref(fleet, device);
+        memcpy(rq->who.name, device->name, strlen(device->name) + 1);
+    }
+    fleet_unlock(fleet);
+    return device != NULL || refuse_dead(rq, hash);
+}
+
+static bool check_enrolment(struct request *rq, const uint8_t hash[SECRET_HASH_LEN])
+{
+    struct db_enrolment_key key;
+    int error = db_enrolment_key_find(request_reader(rq), hash, &key);
+
+    if (error == DB_E_NOT_FOUND)
+        return refuse_dead(rq, hash);
+    if (error != DB_OK) {
+        request_db_problem(rq, error);
+        return false;
+    }
+    rq->who.role = ROLE_ENROLMENT;
+    rq->who.id = key.id;
+    memcpy(rq->who.name, key.name, sizeof(key.name));
+    return true;
+}
+
+static bool check_api(struct request *rq, const uint8_t hash[SECRET_HASH_LEN], enum role needed)
+{
+    struct db_api_token token;
+    int error = db_token_find(request_reader(rq), hash, &token);
+
+    if (error == DB_E_NOT_FOUND ||
+        (error == DB_OK && CRYPTO_memcmp(token.hash, hash, SECRET_HASH_LEN) != 0))
+        return refuse(rq, "token_unknown", "This token is not known here.");
+    if (error != DB_OK) {
+        request_db_problem(rq, error);
+        return false;
+    }
+    if (token.revoked_at != 0)
+        return refuse(rq, "token_revoked", "This token was revoked.");
+    if (token.expires_at != 0 && token.expires_at <= (int64_t)app_now())
+        return refuse(rq, "token_expired", "This token has expired.");
+    rq->who.role = (enum role)token.role;
+    rq->who.id = token.id;
+    memcpy(rq->who.name, token.name, sizeof(token.name));
+    if (rq->who.role >= needed)
+        return true;
+    request_problem(rq, 403, "role_insufficient",
+                    "This needs a token with the role %s; this one has the role %s.",
+                    role_name(needed), role_name(rq->who.role));
+    return false;
+}
+
+bool auth_check(struct request *rq, enum role needed)
+{
+    const char *token = bearer(request_header(rq, "Authorization"));
+    uint8_t hash[SECRET_HASH_LEN];
+    enum secret_kind kind;
+
+    if (needed == ROLE_NONE)
+        return true;
+    if (token == NULL)
+        return refuse(rq, "token_missing",
+                      "Send a token in the header `Authorization: Bearer TOKEN`.");
+    kind = secret_kind_of(token, strlen(token));
+    if (kind == SECRET_NONE)
+        return refuse(rq, "token_malformed",
+                      "Tokens are otd_, ote_ or ota_ and 43 characters; this is none.");
+    if (kind != kind_for(needed))
+        return refuse(rq, "token_kind",
+                      needed == ROLE_DEVICE      ? "This route takes device tokens (otd_...)."
+                      : needed == ROLE_ENROLMENT ? "This route takes enrolment keys (ote_...)."
+                                                 : "This route takes API tokens (ota_...).");
+    if (!secret_hash(token, strlen(token), hash)) {
+        request_problem(rq, 500, "internal_error", "Hashing failed.");
+        return false;
+    }
+    if (kind == SECRET_DEVICE)
+        return check_device(rq, hash);
+    return kind == SECRET_ENROLMENT ? check_enrolment(rq, hash) : check_api(rq, hash, needed);
+}

@@ -1,0 +1,246 @@
+#include <openssl/rand.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "protocol/text.h"
+#include "server/api.h"
+#include "server/signer.h"
+
+#define PENDING_RETRY_SECONDS 60
+
+/* ---- reading ---- */
+
+static bool refuse(struct request *rq, const char *what)
+{
+    request_problem(rq, 400, "poll_malformed", "%s", what);
+    return false;
+}
+
+/* A parameter that must be there. */
+static bool take(struct request *rq, const char *name, char *buf, size_t cap)
+{
+    int found = request_query(rq, name, buf, cap);
+
+    if (found == 0)
+        request_problem(rq, 400, "poll_malformed", "The query parameter %s is missing.", name);
+    return found > 0;
+}
+
+static bool take_version(struct request *rq, struct ota_version *version)
+{
+    char text[OTA_VERSION_TEXT_MAX + 1];
+    char *blank;
+
+    if (!take(rq, "version", text, sizeof(text)))
+        return false;
+    /* A plain '+' reads as a blank in a query; no version has a blank of its own. */
+    blank = strchr(text, ' ');
+    if (blank != NULL)
+        *blank = '+';
+    return ota_version_parse(version, text, strlen(text)) == 0 ||
+           refuse(rq, "version is not MAJOR.MINOR.REVISION[+BUILD].");
+}
+
+static bool take_counter(struct request *rq, uint32_t *counter)
+{
+    char text[12];
+    char *end;
+    unsigned long long value;
+
+    if (!take(rq, "counter", text, sizeof(text)))
+        return false;
+    value = text[0] >= '0' && text[0] <= '9' ? strtoull(text, &end, 10) : UINT64_MAX;
+    if (value > UINT32_MAX || *end != '\0')
+        return refuse(rq, "counter is not a number of 32 bits.");
+    *counter = (uint32_t)value;
+    return true;
+}
+
+static bool take_facts(struct request *rq, struct fleet_facts *facts)
+{
+    char hash[2 * OTA_HASH_LEN + 1];
+    char trial[4] = "0";
+
+    memset(facts, 0, sizeof(*facts));
+    if (!take_version(rq, &facts->version) || !take_counter(rq, &facts->counter) ||
+        !take(rq, "hash", hash, sizeof(hash)) ||
+        request_query(rq, "trial", trial, sizeof(trial)) < 0)
+        return false;
+    if (ota_hex_decode(facts->hash, OTA_HASH_LEN, ota_text_of(hash)) != 0)
+        return refuse(rq, "hash is not 64 lower-case hex digits.");
+    if (strcmp(trial, "0") != 0 && strcmp(trial, "1") != 0)
+        return refuse(rq, "trial is neither 0 nor 1.");
+    facts->trial = trial[0] == '1';
+    facts->seen = true;
+    return true;
+}
+
+static bool take_nonce(struct request *rq)
+{
+    char nonce[2 * OTA_NONCE_LEN + 1];
+    int found = request_query(rq, "nonce", nonce, sizeof(nonce));
+
+    if (found <= 0)
+        return found == 0;
+    rq->as.poll.has_nonce = true;
+    return ota_hex_decode(rq->as.poll.nonce, OTA_NONCE_LEN, ota_text_of(nonce)) == 0 ||
+           refuse(rq, "nonce is not 32 lower-case hex digits.");
+}
+
+/* What it says it is must be what it is registered as; the operator has to sort that out. */
+static bool check_target(struct request *rq, const struct fleet_device *device, const char *product,
+                         const char *hardware)
+{
+    struct fleet *fleet = rq->app->fleet;
+
+    if (strcmp(product, fleet_product(fleet, device)) == 0 &&
+        strcmp(hardware, fleet_hardware(fleet, device)) == 0)
+        return true;
+    request_problem(rq, 409, "device_mismatch",
+                    "This device is registered as product %s, hardware %s.",
+                    fleet_product(fleet, device), fleet_hardware(fleet, device));
+    return false;
+}
+
+static bool check_state(struct request *rq, const struct fleet_device *device)
+{
+    if (device->state == DB_DEVICE_ACCEPTED)
+        return true;
+    if (device->state == DB_DEVICE_PENDING)
+        request_problem(rq, 403, "device_pending", "An operator has yet to accept this device.");
+    else
+        request_problem(rq, 403, "device_rejected", "An operator has turned this device away.");
+    request_add_header(rq, "Retry-After", "%u",
+                       rq->app->config.poll_seconds > PENDING_RETRY_SECONDS
+                           ? PENDING_RETRY_SECONDS
+                           : rq->app->config.poll_seconds);
+    return false;
+}
+
+/* Answer from memory if nothing has to be written; otherwise the writer goes on. */
+void device_poll_read(struct request *rq)
+{
+    struct fleet *fleet = rq->app->fleet;
+    char product[OTA_NAME_MAX + 1];
+    char hardware[OTA_NAME_MAX + 1];
+    struct fleet_device *device;
+    uint64_t now = app_now();
+
+    atomic_fetch_add(&rq->app->counters.polls, 1);
+    if (!take(rq, "product", product, sizeof(product)) ||
+        !take(rq, "hardware", hardware, sizeof(hardware)) || !take_facts(rq, &rq->as.poll.facts) ||
+        !take_nonce(rq))
+        return;
+    fleet_lock(fleet);
+    device = fleet_device(fleet, rq->who.device);
+    if (device == NULL) {
+        request_problem(rq, 401, "token_revoked", "This device was deleted.");
+    } else {
+        fleet_note_seen(fleet, device, (uint32_t)now);
+        if (check_state(rq, device) && check_target(rq, device, product, hardware))
+            rq->answered_early =
+                steer_peek(fleet, device, &rq->as.poll.facts, now, &rq->as.poll.answer);
+    }
+    fleet_unlock(fleet);
+}
+
+void device_poll_write(struct request *rq)
+{
+    int error = steer_poll(&rq->app->steer, rq->db, rq->who.device, &rq->as.poll.facts, app_now(),
+                           &rq->as.poll.answer);
+
+    if (error == DB_E_NOT_FOUND)
+        request_problem(rq, 401, "token_revoked", "This device was deleted.");
+    else if (error != DB_OK)
+        request_fail(rq, error);
+}
+
+/* ---- answering ---- */
+
+/* The interval, a tenth to either side: devices that come at once part again. */
+static uint32_t poll_seconds(const struct request *rq)
+{
+    uint32_t seconds = rq->app->config.poll_seconds;
+    uint32_t spread = seconds / 5;
+    uint32_t random = 0;
+
+    if (spread > 0 && RAND_bytes((unsigned char *)&random, sizeof(random)) == 1)
+        seconds = seconds - spread / 2 + random % (spread + 1);
+    return seconds > 0 ? seconds : 1;
+}
+
+static void fill_install(struct ota_manifest *manifest, const struct steer_answer *answer,
+                         char *url, size_t cap)
+{
+    char hex[2 * OTA_HASH_LEN + 1];
+
+    ota_hex_encode(answer->release.hash, OTA_HASH_LEN, hex);
+    snprintf(url, cap, "/device/v1/firmware/%s", hex);
+    manifest->product = ota_text_of(answer->release.product);
+    manifest->hardware = ota_text_of(answer->release.hardware);
+    manifest->version = answer->release.version;
+    manifest->counter = answer->release.counter;
+    manifest->image_len = answer->image_len;
+    memcpy(manifest->hash, answer->release.hash, OTA_HASH_LEN);
+    memcpy(manifest->sig, answer->sig, answer->sig_len);
+    manifest->sig_len = answer->sig_len;
+    manifest->url = ota_text_of(url);
+}
+
+/* Payload, signature, envelope. Bytes of the envelope, or a negative error. */
+static int encode(const struct request *rq, const struct ota_manifest *manifest, char *envelope,
+                  size_t cap)
+{
+    char payload[OTA_MANIFEST_MAX];
+    uint8_t signed_bytes[OTA_MANIFEST_MAX];
+    uint8_t sig[OTA_SIGNATURE_RAW_LEN];
+    int payload_len = ota_manifest_encode_payload(manifest, payload, sizeof(payload));
+    int signed_len;
+
+    if (payload_len < 0)
+        return payload_len;
+    signed_len = ota_manifest_pae(payload, (size_t)payload_len, signed_bytes, sizeof(signed_bytes));
+    if (signed_len < 0)
+        return signed_len;
+    if (!signer_sign(rq->app->signer, signed_bytes, (size_t)signed_len, sig))
+        return -1;
+    return ota_manifest_encode_envelope(payload, (size_t)payload_len,
+                                        ota_text_of(signer_key_id(rq->app->signer)), sig, envelope,
+                                        cap);
+}
+
+void device_poll_finish(struct request *rq)
+{
+    const struct steer_answer *answer = &rq->as.poll.answer;
+    struct ota_manifest manifest = {.device = ota_text_of(rq->who.name),
+                                    .now = app_now(),
+                                    .action = answer->action,
+                                    .poll_seconds = poll_seconds(rq)};
+    char deployment[OTA_DECIMAL_MAX + 1];
+    char url[OTA_URL_MAX + 1];
+    char *envelope;
+    int len;
+
+    if (!rq->as.poll.has_nonce && answer->action == OTA_ACTION_NONE) {
+        request_no_content(rq);
+        request_add_header(rq, "Retry-After", "%u", manifest.poll_seconds);
+        return;
+    }
+    memcpy(manifest.nonce, rq->as.poll.nonce, OTA_NONCE_LEN);
+    manifest.deployment =
+        (struct ota_text){deployment, ota_decimal_encode(answer->deployment, deployment)};
+    if (answer->action == OTA_ACTION_INSTALL)
+        fill_install(&manifest, answer, url, sizeof(url));
+    envelope = malloc(OTA_MANIFEST_MAX);
+    len = envelope != NULL ? encode(rq, &manifest, envelope, OTA_MANIFEST_MAX) : -1;
+    if (len < 0) {
+        free(envelope);
+        request_problem(rq, 500, "internal_error", "The manifest could not be made.");
+        return;
+    }
+    request_json(rq, 200);
+    rq->answer.body = envelope;
+    rq->answer.len = (size_t)len;
+    request_add_header(rq, "Cache-Control", "no-store");
+}

@@ -1,0 +1,184 @@
+#include "server/framing.h"
+
+#include <arpa/inet.h>
+#include <microhttpd.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+struct scan {
+    unsigned hosts;
+    unsigned lengths;
+    unsigned encodings;
+    unsigned authorizations;
+    const char *length;
+    const char *encoding;
+    bool odd; /* a control character in a name or value */
+};
+
+static bool has_control(const char *text)
+{
+    for (; *text != '\0'; text++)
+        if (((unsigned char)*text < 0x20 && *text != '\t') || *text == 0x7f)
+            return true;
+    return false;
+}
+
+static enum MHD_Result scan_header(void *ctx, enum MHD_ValueKind kind, const char *name,
+                                   const char *value)
+{
+    struct scan *scan = ctx;
+
+    (void)kind;
+    if (value == NULL)
+        value = "";
+    scan->odd = scan->odd || has_control(name) || has_control(value);
+    if (strcasecmp(name, "Host") == 0) {
+        scan->hosts++;
+    } else if (strcasecmp(name, "Content-Length") == 0) {
+        scan->lengths++;
+        scan->length = value;
+    } else if (strcasecmp(name, "Transfer-Encoding") == 0) {
+        scan->encodings++;
+        scan->encoding = value;
+    } else if (strcasecmp(name, "Authorization") == 0) {
+        scan->authorizations++;
+    }
+    return MHD_YES;
+}
+
+static bool refuse(struct request *rq, const char *detail)
+{
+    request_problem(rq, 400, "bad_request", "%s", detail);
+    request_add_header(rq, "Connection", "close");
+    return false;
+}
+
+static bool parse_length(const char *text, uint64_t *length)
+{
+    *length = 0;
+    if (*text == '\0' || strlen(text) > 18)
+        return false;
+    for (; *text != '\0'; text++) {
+        if (*text < '0' || *text > '9')
+            return false;
+        *length = *length * 10 + (uint64_t)(*text - '0');
+    }
+    return true;
+}
+
+static bool check_headers(struct request *rq, const char *version, struct framing *framing)
+{
+    struct scan scan = {.hosts = 0};
+
+    MHD_get_connection_values(rq->mhd, MHD_HEADER_KIND, scan_header, &scan);
+    if (scan.odd)
+        return refuse(rq, "A header holds a control character.");
+    if (scan.hosts > 1 || (scan.hosts == 0 && strcmp(version, "HTTP/1.1") == 0))
+        return refuse(rq, "Send exactly one Host header.");
+    if (scan.authorizations > 1)
+        return refuse(rq, "Send one Authorization header.");
+    if (scan.lengths + scan.encodings > 1)
+        return refuse(rq, "Send one Content-Length or Transfer-Encoding header, not more.");
+    if (scan.encodings == 1 && strcasecmp(scan.encoding, "chunked") != 0)
+        return refuse(rq, "The only Transfer-Encoding that is understood is chunked.");
+    if (scan.lengths == 1 && !parse_length(scan.length, &framing->length))
+        return refuse(rq, "Content-Length is not a number.");
+    framing->has_length = scan.lengths == 1;
+    framing->chunked = scan.encodings == 1;
+    return true;
+}
+
+static int hex_value(char digit)
+{
+    if (digit >= '0' && digit <= '9')
+        return digit - '0';
+    if (digit >= 'a' && digit <= 'f')
+        return digit - 'a' + 10;
+    if (digit >= 'A' && digit <= 'F')
+        return digit - 'A' + 10;
+    return -1;
+}
+
+int framing_decode(const char *text, size_t len, bool slash, char *buf, size_t cap)
+{
+    size_t out = 0;
+
+    for (size_t i = 0; i < len; i++) {
+        unsigned char c = (unsigned char)text[i];
+        if (c == '%') {
+            int high = len - i > 2 ? hex_value(text[i + 1]) : -1;
+            int low = high >= 0 ? hex_value(text[i + 2]) : -1;
+            if (low < 0)
+                return -1;
+            c = (unsigned char)(high * 16 + low);
+            i += 2;
+            if (c == '/' && !slash)
+                return -1;
+        }
+        if (c < 0x20 || c == 0x7f || out + 1 >= cap)
+            return -1;
+        buf[out++] = (char)c;
+    }
+    buf[out] = '\0';
+    return (int)out;
+}
+
+static void note_peer(struct request *rq)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(rq->mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    const struct sockaddr *address = info != NULL ? info->client_addr : NULL;
+
+    if (address == NULL)
+        return;
+    if (address->sa_family == AF_INET)
+        inet_ntop(AF_INET, &((const struct sockaddr_in *)(const void *)address)->sin_addr, rq->peer,
+                  sizeof(rq->peer));
+    else if (address->sa_family == AF_INET6)
+        inet_ntop(AF_INET6, &((const struct sockaddr_in6 *)(const void *)address)->sin6_addr,
+                  rq->peer, sizeof(rq->peer));
+}
+
+bool framing_check(struct request *rq, const char *target, const char *version,
+                   struct framing *framing)
+{
+    size_t len = strlen(target);
+
+    memset(framing, 0, sizeof(*framing));
+    note_peer(rq);
+    if (len > REQUEST_PATH_MAX * 3) {
+        request_problem(rq, 414, "path_too_long", "No path here is that long.");
+        return false;
+    }
+    if (framing_decode(target, len, false, rq->path, sizeof(rq->path)) < 0) {
+        snprintf(rq->path, sizeof(rq->path), "(malformed)");
+        return refuse(rq,
+                      "The path holds a broken escape, an escaped slash or a control character.");
+    }
+    if (strcmp(version, "HTTP/1.1") != 0 && strcmp(version, "HTTP/1.0") != 0)
+        return refuse(rq, "Speak HTTP/1.1.");
+    return check_headers(rq, version, framing);
+}
+
+bool framing_check_body(struct request *rq, const struct framing *framing)
+{
+    bool is_upload = rq->route->settle != NULL;
+    uint32_t max = is_upload ? rq->app->config.firmware_max : rq->route->body_max;
+
+    rq->body_len = framing->length;
+    if (max == BODY_NONE && (framing->chunked || framing->length > 0)) {
+        request_problem(rq, 400, "body_unexpected", "This request takes no body.");
+        return false;
+    }
+    if (framing->length <= max)
+        return true;
+    if (is_upload)
+        request_problem(rq, 413, "image_too_large",
+                        "The file has %llu bytes; this server accepts images of at most %u.",
+                        (unsigned long long)framing->length, max);
+    else
+        request_problem(rq, 413, "body_too_large", "The body may have at most %u bytes here.", max);
+    return false;
+}

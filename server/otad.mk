@@ -1,0 +1,12 @@
+# otad, the server: everything in server/ that is neither otactl's nor the rollout engine's.
+
+OTAD_LIB_SOURCES := $(filter-out server/main.c server/otactl%.c $(ROLLOUT_SOURCES),$(wildcard server/*.c))
+OTAD_LIBS := $(B)/libotad.a $(B)/librollout.a $(B)/libdb.a $(B)/libprotocol.a \
+             -lmicrohttpd -lgnutls -lcjson -lcrypto -lsqlite3 -lm -lpthread
+
+$(eval $(call library,otad,$(OTAD_LIB_SOURCES)))
+
+PROGRAMS += $(B)/otad
+$(B)/otad: $(B)/obj/server/main.o $(filter %.a,$(OTAD_LIBS))
+	@echo "  LD    $@"
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(OTAD_LIBS)

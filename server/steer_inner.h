@@ -1,0 +1,44 @@
+/* Steering's insides, shared by steer.c (devices speak) and steer_time.c (operators and time do).
+ */
+#ifndef OTAD_STEER_INNER_H
+#define OTAD_STEER_INNER_H
+
+#include "server/rollout_target.h"
+#include "server/steer.h"
+
+/* Numbers of events in a device's history: those of a report are enum ota_event, the server's own
+ * are this plus enum deployment_state. They stand in the database. */
+#define STEER_EVENT_STATE 100
+
+/* Where a device counts, in each rollout that has counted it. */
+struct steer_seats {
+    size_t count;
+    struct {
+        struct fleet_rollout *rollout;
+        struct rollout_place place;
+        bool moved;
+    } at[FLEET_LIVE_MAX];
+};
+
+/* Before and after a change of the device's facts or tries; with the lock. */
+void steer_take_seats(struct fleet *fleet, const struct fleet_device *device,
+                      struct steer_seats *seats);
+int steer_move_seats(struct fleet *fleet, const struct fleet_device *device,
+                     struct steer_seats *seats);
+/* Let the rollouts whose counts moved act on it. */
+int steer_advance_seats(const struct steer *steer, struct db *db, const struct steer_seats *seats,
+                        uint64_t now);
+
+/* Let the engine act on a rollout, as often as it wants to, and write down what it did. */
+int steer_advance(const struct steer *steer, struct db *db, struct fleet_rollout *rollout,
+                  uint64_t now);
+
+/* Wake for the earliest deadline of the device's tries; with the lock. */
+void steer_arm(struct fleet *fleet, struct fleet_device *device, uint64_t now);
+
+/* One row of history, unless the try has had its share. `report` NULL: the server's own event. */
+int steer_write_event(struct db *db, const struct fleet_device *device, struct fleet_try *try,
+                      int event, const struct ota_report *report, uint64_t now);
+int steer_write_facts(struct fleet *fleet, struct db *db, const struct fleet_device *device);
+
+#endif
