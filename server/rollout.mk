@@ -17,3 +17,17 @@ ROLLOUT_CALLER := $(B)/obj/tests/unit/rollout/caller.o
 TEST_LIBS_test_rollout := $(ROLLOUT_CALLER) $(ROLLOUT_LIBS)
 TEST_LIBS_test_rollout_target := $(ROLLOUT_CALLER) $(ROLLOUT_LIBS)
 TEST_LIBS_test_deployment := $(ROLLOUT_CALLER) $(ROLLOUT_LIBS)
+
+UNIT_TESTS += test_rollout_model
+TEST_LIBS_test_rollout_model := $(ROLLOUT_CALLER) $(B)/obj/tests/unit/rollout/model.o \
+                                $(B)/obj/tests/unit/rollout/record.o $(ROLLOUT_LIBS) -lm
+
+MODEL_TEST := $(B)/tests/test_rollout_model
+
+.PHONY: model
+model: $(MODEL_TEST) ## the rollout engine against its model, 200,000 random sequences
+	MODEL_SEQUENCES=200000 MODEL_SECONDS=600 $(MODEL_TEST)
+
+.PHONY: mutate
+mutate: $(MODEL_TEST) ## put defects into the rollout engine; the model must catch each
+	BUILD_DIR=$(B) tests/mutate-engine

@@ -91,8 +91,8 @@ int rollout_halt_sentence(const struct rollout *rollout, char *buf, size_t cap)
         return snprintf(buf, cap,
                         "Stage %u: %u failures beside %u successes are more than %u.%02u %% "
                         "allows, with a confidence of %u.%02u %%.",
-                        number, halt->failures, halt->successes, stage->sequential.allowed_bp / 100,
-                        stage->sequential.allowed_bp % 100,
+                        number, halt->failures, halt->successes,
+                        stage->sequential.allowed_bp / 100U, stage->sequential.allowed_bp % 100U,
                         (SEQUENTIAL_WHOLE_BP - stage->sequential.error_bp) / 100,
                         (SEQUENTIAL_WHOLE_BP - stage->sequential.error_bp) % 100);
     case ROLLOUT_HALT_SHORT:

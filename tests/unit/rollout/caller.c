@@ -74,21 +74,26 @@ static bool begun(const struct rollout *rollout)
     return rollout->state != ROLLOUT_DRAFT && rollout->state != ROLLOUT_SCHEDULED;
 }
 
+static struct rollout_place place_of(const struct caller *caller, size_t rollout, size_t device)
+{
+    if (caller->devices[device].gone)
+        return (struct rollout_place){.member = false};
+    return rollout_place(&caller->rollouts[rollout], &caller->devices[device].view,
+                         caller_newest(caller, rollout, device));
+}
+
 void caller_change_begin(struct caller *caller, size_t device)
 {
     for (size_t i = 0; i < caller->rollout_count; i++)
-        caller->places[i] = rollout_place(&caller->rollouts[i], &caller->devices[device].view,
-                                          caller_newest(caller, i, device));
+        caller->places[i] = place_of(caller, i, device);
 }
 
 void caller_change_end(struct caller *caller, size_t device)
 {
     for (size_t i = 0; i < caller->rollout_count; i++) {
-        if (!begun(&caller->rollouts[i]) || device >= caller->counted[i])
-            continue;
-        rollout_place_move(&caller->rollouts[i], caller->places[i],
-                           rollout_place(&caller->rollouts[i], &caller->devices[device].view,
-                                         caller_newest(caller, i, device)));
+        if (begun(&caller->rollouts[i]) && device < caller->counted[i])
+            rollout_place_move(&caller->rollouts[i], caller->places[i],
+                               place_of(caller, i, device));
     }
 }
 
@@ -97,11 +102,8 @@ void caller_count(struct caller *caller, size_t rollout, size_t devices)
     struct rollout *counting = &caller->rollouts[rollout];
 
     for (; devices > 0 && caller->counted[rollout] < caller->device_count; devices--) {
-        size_t device = caller->counted[rollout]++;
-
-        if (!caller->devices[device].gone)
-            rollout_place_add(counting, rollout_place(counting, &caller->devices[device].view,
-                                                      caller_newest(caller, rollout, device)));
+        rollout_place_add(counting, place_of(caller, rollout, caller->counted[rollout]));
+        caller->counted[rollout]++;
     }
     counting->counted = caller->counted[rollout] == caller->device_count;
 }
@@ -116,12 +118,15 @@ void caller_settle(struct caller *caller)
 {
     for (size_t i = 0; i < caller->rollout_count; i++) {
         enum rollout_event event;
+        unsigned events = 0;
 
         while ((event = rollout_tick(&caller->rollouts[i], caller->now, NULL)) !=
                ROLLOUT_EVENT_NONE) {
             if (event == ROLLOUT_EVENT_STARTED && caller->count_at_once)
                 caller_count(caller, i, caller->device_count);
             tell(caller, i, event);
+            if (++events > 4 * ROLLOUT_STAGES_MAX)
+                abort(); /* it goes in circles */
         }
     }
 }
@@ -285,12 +290,13 @@ void caller_remove(struct caller *caller, size_t device)
 
     caller_change_begin(caller, device);
     for (size_t i = 0; i < caller->rollout_count; i++) {
-        if (begun(&caller->rollouts[i]) && device < caller->counted[i])
-            rollout_place_remove(&caller->rollouts[i], caller->places[i]);
         rollout_uncount_deployment(&caller->rollouts[i], &target->newest[i]);
-        target->newest[i].state = DEPLOYMENT_NONE;
+        target->newest[i] = (struct deployment){.state = DEPLOYMENT_NONE};
     }
     target->gone = true;
+    target->seq = 0;
+    target->view.newest_deployment = 0;
+    caller_change_end(caller, device);
     caller_settle(caller);
 }
 
