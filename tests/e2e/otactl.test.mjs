@@ -59,10 +59,12 @@ function local(...args) {
 }
 
 // Asynchronous, since this process is the server.
-function remote(args, env = {}) {
+function remote(args, env = {}, how = "piped") {
   requests = [];
+  const [program, ...rest] = how === "piped" ? [OTACTL, ...args]
+    : ["script", "-qec", [OTACTL, ...args].join(" "), "/dev/null"];
   return new Promise((resolve) => {
-    const child = spawn(OTACTL, args, {
+    const child = spawn(program, rest, {
       env: cleanEnv({ OTACTL_SERVER: url(), OTACTL_TOKEN: "ota_test", ...env }),
       stdio: ["ignore", "pipe", "pipe"],
       timeout: 60000,
@@ -402,4 +404,18 @@ test("rollout watch prints a line per change and ends as the rollout does", asyn
   assert.match(halted.out, /halted, 1 device failed/);
   answer = () => [404, { detail: "There is no rollout 6." }];
   assert.equal((await remote(["rollout", "watch", "6"])).code, 1);
+});
+
+test("on a terminal the stages are drawn over in place, and a bar shows an upload", async () => {
+  let n = 0;
+  answer = (request) => request.method === "POST" ? [201, { id: 3 }]
+    : [200, { id: 5, name: "w", state: n++ > 0 ? "completed" : "running", halt_reason: null,
+      stages: [{ percent: 100, state: "active", targeted: 2, succeeded: 1 }] }];
+  const onTerminal = (command) => remote(command.split(" "), {}, "script");
+  const watch = await onTerminal("rollout watch 5");
+  assert.equal(watch.code, 0, watch.out);
+  assert.match(watch.out, /running\r\n.*\[#{16} {16}\] 1 of 2 succeeded\r\n(\x1b\[A\x1b\[2K){2}rollout 5 w: completed/s);
+  const upload = await onTerminal(`firmware upload ${write("bar.img", Buffer.alloc(400000))}`);
+  assert.equal(upload.code, 0, upload.out);
+  assert.match(upload.out, /\[#{40}\] 100 %/);
 });
