@@ -15,22 +15,25 @@
 static const struct otactl_column rollout_columns[] = {
     {"ID", "id", OTACTL_SHAPE_PLAIN},
     {"NAME", "name", OTACTL_SHAPE_PLAIN},
-    {"FIRMWARE", "firmware", OTACTL_SHAPE_PLAIN},
+    {"PRODUCT", "product", OTACTL_SHAPE_PLAIN},
+    {"HARDWARE", "hardware", OTACTL_SHAPE_PLAIN},
+    {"VERSION", "version", OTACTL_SHAPE_PLAIN},
     {"STATE", "state", OTACTL_SHAPE_PLAIN},
-    {"WHY", "halt_reason", OTACTL_SHAPE_PLAIN},
     {"CREATED", "created_at", OTACTL_SHAPE_TIME},
+    {"WHY", "halt_reason", OTACTL_SHAPE_PLAIN},
 };
 
 static const struct otactl_column place_columns[] = {
-    {"DEVICE", "device", OTACTL_SHAPE_PLAIN}, {"STAGE", "stage", OTACTL_SHAPE_COUNT},
-    {"STATE", "state", OTACTL_SHAPE_PLAIN},   {"PERCENT", "percent", OTACTL_SHAPE_COUNT},
-    {"REASON", "reason", OTACTL_SHAPE_PLAIN}, {"SINCE", "updated_at", OTACTL_SHAPE_TIME},
+    {"DEVICE", "device", OTACTL_SHAPE_PLAIN},   {"STAGE", "stage", OTACTL_SHAPE_COUNT},
+    {"STATE", "state", OTACTL_SHAPE_PLAIN},     {"PERCENT", "percent", OTACTL_SHAPE_COUNT},
+    {"ATTEMPT", "attempt", OTACTL_SHAPE_COUNT}, {"REASON", "reason", OTACTL_SHAPE_PLAIN},
+    {"SINCE", "updated_at", OTACTL_SHAPE_TIME},
 };
 
 static const struct otactl_column event_columns[] = {
-    {"TIME", "time", OTACTL_SHAPE_TIME},
-    {"EVENT", "event", OTACTL_SHAPE_PLAIN},
-    {"DETAIL", "detail", OTACTL_SHAPE_PLAIN},
+    {"TIME", "time", OTACTL_SHAPE_TIME},    {"EVENT", "event", OTACTL_SHAPE_PLAIN},
+    {"STAGE", "stage", OTACTL_SHAPE_COUNT}, {"DETAIL", "detail", OTACTL_SHAPE_PLAIN},
+    {"BY", "actor", OTACTL_SHAPE_PLAIN},
 };
 
 struct stage_key {

@@ -13,6 +13,8 @@ static const struct otactl_column token_columns[] = {
     {"NAME", "name", OTACTL_SHAPE_PLAIN},
     {"ROLE", "role", OTACTL_SHAPE_PLAIN},
     {"SINCE", "created_at", OTACTL_SHAPE_TIME},
+    {"EXPIRES", "expires_at", OTACTL_SHAPE_TIME},
+    {"REVOKED", "revoked_at", OTACTL_SHAPE_TIME},
 };
 
 static const struct otactl_option add_options[] = {

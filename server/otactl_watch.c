@@ -19,9 +19,9 @@ struct count {
 
 /* In the order of the bar: what is done, what went wrong, what is under way. */
 static const struct count counts[] = {
-    {"succeeded", '#'},  {"failed", 'x'},      {"reverted", 'x'},
-    {"timed_out", 'x'},  {"skipped", '/'},     {"trial", '+'},
-    {"installing", '+'}, {"downloading", '-'}, {"offered", '.'},
+    {"succeeded", '#'},   {"failed", 'x'},  {"reverted", 'x'}, {"timed_out", 'x'},
+    {"unhealthy", 'x'},   {"skipped", '/'}, {"trial", '+'},    {"installing", '+'},
+    {"downloading", '-'}, {"retry", '~'},   {"offered", '.'},
 };
 #define COUNTS (sizeof counts / sizeof counts[0])
 
