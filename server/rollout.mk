@@ -12,11 +12,13 @@ TEST_LIBS_test_selector := $(ROLLOUT_LIBS)
 TEST_LIBS_test_window := $(ROLLOUT_LIBS)
 TEST_LIBS_test_sequential := $(ROLLOUT_LIBS) -lm
 
-UNIT_TESTS += test_rollout test_rollout_target test_deployment
+UNIT_TESTS += test_rollout test_rollout_target test_deployment test_rollout_reason test_rollout_docs
 ROLLOUT_CALLER := $(B)/obj/tests/unit/rollout/caller.o
 TEST_LIBS_test_rollout := $(ROLLOUT_CALLER) $(ROLLOUT_LIBS)
 TEST_LIBS_test_rollout_target := $(ROLLOUT_CALLER) $(ROLLOUT_LIBS)
 TEST_LIBS_test_deployment := $(ROLLOUT_CALLER) $(ROLLOUT_LIBS)
+TEST_LIBS_test_rollout_docs := $(ROLLOUT_LIBS) -lm
+TEST_LIBS_test_rollout_reason := $(ROLLOUT_CALLER) $(ROLLOUT_LIBS)
 
 UNIT_TESTS += test_rollout_model
 TEST_LIBS_test_rollout_model := $(ROLLOUT_CALLER) $(B)/obj/tests/unit/rollout/model.o \

@@ -1033,10 +1033,11 @@ static struct m_answer ask_in_order(const struct model *model, int device, const
 
     for (int i = 0; i < count; i++) {
         int r = order[i];
-        char state = model->world.rollouts[r].state;
 
-        if (strchr("dcx", state) != NULL || r == but ||
-            (security_only && !model->specs[r].security))
+        if (r == but || (security_only && !model->specs[r].security))
+            continue;
+        char state = model->world.rollouts[r].state;
+        if (strchr("dcx", state) != NULL)
             continue;
         struct m_answer answer = ask(model, r, device, f);
         bool has_it = strcmp(answer.reason, "runs_target") == 0 && strchr("rp", state) != NULL;
