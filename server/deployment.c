@@ -232,23 +232,37 @@ static bool broken_by_other_image(const struct rollout *rollout,
     return in_health_time(rollout, deployment, now) && device->newest_deployment <= deployment->id;
 }
 
+/* The state that the deployment is in by what the device runs; the one it has when that fits. */
+static enum deployment_state found_state(const struct rollout *rollout,
+                                         const struct rollout_device *device,
+                                         const struct deployment *deployment, uint64_t now)
+{
+    if (!device->seen || deployment->state == DEPLOYMENT_SKIPPED)
+        return deployment->state;
+    if (!rollout_runs_target(rollout, device))
+        return broken_by_other_image(rollout, device, deployment, now) ? DEPLOYMENT_REVERTED
+                                                                       : deployment->state;
+    if (device->trial)
+        return deployment_preboot(deployment) ? DEPLOYMENT_TRIAL : deployment->state;
+    return mended_by_success(deployment) ? DEPLOYMENT_SUCCEEDED : deployment->state;
+}
+
+bool deployment_reconciles(const struct rollout *rollout, const struct rollout_device *device,
+                           const struct deployment *deployment, uint64_t now)
+{
+    return found_state(rollout, device, deployment, now) != deployment->state;
+}
+
 struct deployment_change deployment_reconcile(struct rollout *rollout,
                                               const struct rollout_device *device,
                                               struct deployment *deployment, uint64_t now)
 {
+    enum deployment_state to = found_state(rollout, device, deployment, now);
+
     assert(deployment->rollout_id == rollout->id);
-    if (!device->seen || deployment->state == DEPLOYMENT_SKIPPED)
+    if (to == deployment->state)
         return result(DEPLOYMENT_UNCHANGED, deployment);
-    if (!rollout_runs_target(rollout, device)) {
-        if (broken_by_other_image(rollout, device, deployment, now))
-            return move(rollout, deployment, DEPLOYMENT_REVERTED, true, now);
-    } else if (device->trial) {
-        if (deployment_preboot(deployment))
-            return move(rollout, deployment, DEPLOYMENT_TRIAL, false, now);
-    } else if (mended_by_success(deployment)) {
-        return move(rollout, deployment, DEPLOYMENT_SUCCEEDED, true, now);
-    }
-    return result(DEPLOYMENT_UNCHANGED, deployment);
+    return move(rollout, deployment, to, to != DEPLOYMENT_TRIAL, now);
 }
 
 /* Seconds of silence that a state may last; 0 for those that may last for ever. */

@@ -75,6 +75,9 @@ struct deployment_change deployment_health(struct rollout *rollout,
 struct deployment_change deployment_reconcile(struct rollout *rollout,
                                               const struct rollout_device *device,
                                               struct deployment *deployment, uint64_t now);
+/* Whether that would change it: for those who may only read. */
+bool deployment_reconciles(const struct rollout *rollout, const struct rollout_device *device,
+                           const struct deployment *deployment, uint64_t now);
 
 /* When silence becomes a verdict, ROLLOUT_NEVER if it does not: final states, and those that a
  * halted rollout or a closed window makes wait. May move later as time passes, never earlier but by

@@ -224,6 +224,9 @@ static void what_runs_is_the_truth(void **state)
                 run_old(&scene);
             else
                 run_target(&scene, runs == 1);
+            assert_int_equal(deployment_reconciles(scene.rollout, &scene.device->view,
+                                                   scene.deployment, scene.caller.now),
+                             expected != truths[i].from);
             deployment_reconcile(scene.rollout, &scene.device->view, scene.deployment,
                                  scene.caller.now);
             if (scene.deployment->state != expected)
