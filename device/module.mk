@@ -8,6 +8,7 @@
 include device/port/bearssl/bearssl.mk
 include device/net/net.mk
 include device/port/host/host.mk
+include device/net/tls.mk
 include device/port/stm32f4/arm.mk
 
 $(eval $(call library,device-core,device/core/journal.c device/core/slots.c))

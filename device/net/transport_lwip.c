@@ -90,21 +90,20 @@ static err_t on_received(void *arg, struct altcp_pcb *pcb, struct pbuf *data, er
             pbuf_free(data);
         return close_idle(lwip);
     }
-    if (data == NULL) {
+    if (data == NULL)
         lwip->closed = true;
-    } else if (lwip->received == NULL) {
+    else if (lwip->received == NULL)
         lwip->received = data;
-    } else {
+    else
         pbuf_cat(lwip->received, data);
-    }
     return ERR_OK;
 }
 
 static void on_error(void *arg, err_t error)
 {
     struct ota_lwip_transport *lwip = arg;
-    (void)error;
     lwip->pcb = NULL;
+    lwip->refused = error == OTA_LWIP_ERR_TLS;
     lwip->link = lwip->active ? LINK_BROKEN : LINK_DOWN;
 }
 
@@ -129,6 +128,7 @@ static err_t on_poll(void *arg, struct altcp_pcb *pcb)
 static void connect_to(struct ota_lwip_transport *lwip, const ip_addr_t *address)
 {
     lwip->link = LINK_BROKEN;
+    lwip->refused = false;
     lwip->pcb = altcp_new_ip_type(lwip->config->allocator, IP_GET_TYPE(address));
     if (lwip->pcb == NULL)
         return;
@@ -144,14 +144,12 @@ static void on_resolved(const char *name, const ip_addr_t *address, void *arg)
 {
     struct ota_lwip_transport *lwip = arg;
     (void)name;
-    if (lwip->link != LINK_RESOLVING) {
+    if (lwip->link != LINK_RESOLVING)
         return; /* an answer to a question that was given up */
-    }
-    if (address == NULL) {
+    if (address == NULL)
         lwip->link = LINK_BROKEN;
-    } else {
+    else
         connect_to(lwip, address);
-    }
 }
 
 static void open_link(struct ota_lwip_transport *lwip)
@@ -159,11 +157,10 @@ static void open_link(struct ota_lwip_transport *lwip)
     ip_addr_t address;
     lwip->link = LINK_RESOLVING;
     err_t error = dns_gethostbyname(lwip->config->host, &address, on_resolved, lwip);
-    if (error == ERR_OK) {
+    if (error == ERR_OK)
         connect_to(lwip, &address);
-    } else if (error != ERR_INPROGRESS) {
+    else if (error != ERR_INPROGRESS)
         lwip->link = LINK_BROKEN;
-    }
 }
 
 /* ---- the exchange ---- */
@@ -201,11 +198,10 @@ static int finish(struct ota_lwip_transport *lwip, int result)
     lwip->since_ms = sys_now();
     bool clean = result == OTA_HTTP_DONE && lwip->link == LINK_UP && !lwip->closed &&
                  lwip->received == NULL && ota_http_parser_keeps(&lwip->parser);
-    if (!clean && result == OTA_HTTP_DONE) {
+    if (!clean && result == OTA_HTTP_DONE)
         (void)close_idle(lwip);
-    } else if (!clean) {
+    else if (!clean)
         drop(lwip);
-    }
     return result;
 }
 
@@ -213,10 +209,10 @@ static int finish(struct ota_lwip_transport *lwip, int result)
  * used it: that is worth a second try on a new one. */
 static int lost(struct ota_lwip_transport *lwip)
 {
-    bool again = lwip->reused && !lwip->answered;
+    bool again = lwip->reused && !lwip->answered && !lwip->refused;
     drop(lwip);
     if (!again || begin(lwip) != OTA_OK)
-        return finish(lwip, OTA_E_TRANSPORT);
+        return finish(lwip, lwip->refused ? OTA_E_TLS : OTA_E_TRANSPORT);
     return OTA_HTTP_BUSY;
 }
 
@@ -247,9 +243,8 @@ static void consume(struct ota_lwip_transport *lwip, size_t used)
     if (lwip->pcb != NULL)
         altcp_recved(lwip->pcb, (u16_t)used);
     lwip->answered = true;
-    if (lwip->request == NULL) {
+    if (lwip->request == NULL)
         lwip->since_ms = sys_now(); /* until the head is there, its deadline stands */
-    }
 }
 
 /* Run the parser over what is there until it has an event to tell. */
@@ -274,9 +269,8 @@ static int busy(struct ota_lwip_transport *lwip)
 {
     bool in_head = lwip->request != NULL;
     uint32_t deadline_ms = in_head ? lwip->config->head_ms_max : lwip->config->idle_ms_max;
-    if (lwip->received != NULL) {
+    if (lwip->received != NULL)
         return OTA_HTTP_BUSY; /* it is the caller who has no room */
-    }
     if (lwip->closed) {
         return ota_http_parse_end(&lwip->parser) == OTA_HTTP_DONE ? finish(lwip, OTA_HTTP_DONE)
                                                                   : lost(lwip);

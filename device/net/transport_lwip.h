@@ -39,6 +39,9 @@ struct ota_lwip_config {
 #define OTA_LWIP_IDLE_MS_MAX 20000U
 #define OTA_LWIP_KEEP_MS_MAX 10000U
 
+/* What a layer between (tls_bearssl.h) tells when it is it that refused the server: OTA_E_TLS. */
+#define OTA_LWIP_ERR_TLS ERR_VAL
+
 struct ota_lwip_transport {
     const struct ota_lwip_config *config;
     const struct ota_http_request *request; /* NULL once the head of the answer was told */
@@ -52,6 +55,7 @@ struct ota_lwip_transport {
     bool reused;       /* on a connection that carried another before */
     bool answered;     /* a byte of the answer came */
     bool closed;       /* by the peer, in order */
+    bool refused;      /* the server was, by TLS */
 };
 
 /* No connection yet. `config` is kept. */

@@ -2,7 +2,7 @@
 //
 //   server -> db, protocol      device/core -> device/port/*.h, protocol
 //   db -> protocol              device/boot -> device/core, device/port/*.h, protocol
-//   tests -> everything         device/net  -> lwIP, device/port/*.h, protocol
+//   tests -> everything         device/net  -> lwIP, BearSSL, device/port/*.h, protocol
 //   protocol -> nothing         device/port -> all of device, protocol
 
 import assert from "node:assert/strict";
@@ -33,7 +33,7 @@ const RULES = [
   },
   {
     of: "device/net/",
-    may: ["device/net/", /^device\/port\/[^/]+\.h$/, "protocol/", "lwip/", "netif/"],
+    may: ["device/net/", /^device\/port\/[^/]+\.h$/, "protocol/", "lwip/", "netif/", "bearssl"],
     std: FREESTANDING,
   },
   { of: "device/", may: ["device/", "protocol/"] },

@@ -28,6 +28,8 @@
 #define IP_FRAG 0
 #define LWIP_STATS 0
 
+#define LWIP_SUPPORT_CUSTOM_PBUF 1 /* TLS lends its record buffer */
+
 #define MEM_ALIGNMENT 8
 #define MEM_SIZE (12 * 1024) /* bytes: send segments */
 #define PBUF_POOL_SIZE 12
