@@ -10,6 +10,7 @@ include device/net/net.mk
 include device/port/host/host.mk
 include device/net/tls.mk
 include device/port/stm32f4/arm.mk
+include device/port/stm32f4/boot.mk
 
 $(eval $(call library,device-core,device/core/journal.c device/core/slots.c))
 $(eval $(call library,device-host,device/port/host/flash_file.c))

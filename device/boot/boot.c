@@ -16,10 +16,6 @@ struct boot {
     int error; /* what was refused or failed on the way; the last counts */
 };
 
-/* Bytes that one boot record takes in the journal at most, both copies. */
-#define RECORD_ROOM (2 * (sizeof(struct ota_boot_record) + OTA_FLASH_WRITE_LEN_MAX))
-#define RECORDS_PER_INSTALL (8 + OTA_TRIAL_ATTEMPTS_MAX) /* besides one a step */
-
 static int store(struct boot *boot, enum ota_boot_phase phase)
 {
     boot->record.phase = (uint8_t)phase;
@@ -29,10 +25,11 @@ static int store(struct boot *boot, enum ota_boot_phase phase)
     return error;
 }
 
-static uint32_t sectors_of(const struct boot *boot, const struct ota_image_info *info)
+/* Sectors that the image described by boot->info takes. */
+static uint16_t sectors_of(const struct boot *boot)
 {
     uint32_t sector_len = ota_swap_sector_len(&boot->swap);
-    return (info->image_len + sector_len - 1) / sector_len;
+    return (uint16_t)((boot->info->image_len + sector_len - 1) / sector_len);
 }
 
 /* Where a downloaded image lies. */
@@ -83,7 +80,7 @@ static int recover(struct boot *boot)
 
     for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
         if (verify(boot, places[i]) == OTA_OK && !is_banned(boot) &&
-            ota_swap_copy(&boot->swap, places[i], sectors_of(boot, boot->info)) == OTA_OK &&
+            ota_swap_copy(&boot->swap, places[i], sectors_of(boot)) == OTA_OK &&
             verify_primary(boot) == OTA_OK)
             return OTA_OK;
     }
@@ -164,9 +161,7 @@ static int swap_images(struct boot *boot)
  * fails in the middle of it. */
 static int reserve(struct boot *boot)
 {
-    size_t need = (2U * boot->record.sectors + RECORDS_PER_INSTALL) * RECORD_ROOM;
-    size_t limit = boot->config->map->journal[0].len / 2;
-    int error = ota_journal_reserve(&boot->journal, need < limit ? need : limit);
+    int error = ota_journal_reserve(&boot->journal, boot->config->map->journal[0].len / 2);
     return error == OTA_E_JOURNAL_FULL ? OTA_OK : error; /* then it will be compacted on the way */
 }
 
@@ -182,13 +177,13 @@ static int prepare(struct boot *boot)
     if (error != OTA_OK)
         return error;
     record->new_counter = boot->info->counter;
-    record->sectors = (uint16_t)sectors_of(boot, boot->info);
+    record->sectors = sectors_of(boot);
     record->step = 0;
     memset(record->old_hash, 0, OTA_HASH_LEN);
     if (verify_primary(boot) == OTA_OK) {
-        uint32_t sectors = sectors_of(boot, boot->info);
+        uint16_t sectors = sectors_of(boot);
         if (sectors > record->sectors)
-            record->sectors = (uint16_t)sectors;
+            record->sectors = sectors;
         memcpy(record->old_hash, boot->info->hash, OTA_HASH_LEN);
         if (is_image(boot, record->new_hash))
             return OTA_E_STATE;
@@ -235,18 +230,15 @@ static int decide(struct boot *boot)
 int ota_boot_run(const struct ota_boot_config *config, struct ota_boot_report *report,
                  struct ota_image_info *info)
 {
-    struct boot boot = {
-        .config = config,
-        .swap = {config->flash, config->map, config->platform},
-        .info = info,
-    };
+    static struct boot boot; /* off the stack, which the elliptic curve needs */
 
+    memset(&boot, 0, sizeof boot);
+    boot.config = config;
+    boot.swap = (struct ota_swap){config->flash, config->map, config->platform};
+    boot.info = info;
     boot.error = ota_journal_mount(&boot.journal, config->flash, config->map);
     if (boot.error == OTA_OK)
         boot.error = ota_slots_load(&boot.journal, &boot.record);
-    if (boot.record.sectors > config->map->primary.len / ota_swap_sector_len(&boot.swap) ||
-        boot.record.step > 2 * boot.record.sectors)
-        boot.record.phase = OTA_BOOT_IDLE; /* never written by this program: move nothing */
     int result = decide(&boot);
     report->magic = OTA_BOOT_REPORT_MAGIC;
     report->phase = boot.record.phase;

@@ -28,53 +28,36 @@ static bool read_chunk(const struct ota_flash *flash, uint32_t addr, uint8_t chu
     return false;
 }
 
-static void feed_at(const struct ota_swap *swap, uint32_t at)
-{
-    if (at % OTA_FEED_BYTES == 0)
-        swap->platform->feed(swap->platform->ctx);
-}
-
-static bool is_equal(const struct ota_swap *swap, uint32_t to, uint32_t from, uint32_t len)
+/* Compare a sector with what it should hold; `write`: make it hold that first. */
+static bool is_equal(const struct ota_swap *swap, uint32_t to, uint32_t from, bool write)
 {
     const struct ota_flash *flash = swap->flash;
+    uint32_t len = ota_swap_sector_len(swap);
     uint8_t want[CHUNK_LEN];
     uint8_t have[CHUNK_LEN];
 
+    swap->platform->feed(swap->platform->ctx);
+    if (write && flash->erase(flash->ctx, to) != OTA_OK)
+        return false;
     for (uint32_t at = 0; at < len; at += CHUNK_LEN) {
-        feed_at(swap, at);
-        (void)read_chunk(flash, from + at, want);
-        if (flash->read(flash->ctx, to + at, have, CHUNK_LEN) != OTA_OK ||
+        if (at % OTA_FEED_BYTES == 0)
+            swap->platform->feed(swap->platform->ctx);
+        bool is_data = read_chunk(flash, from + at, want);
+        if ((write && is_data && flash->program(flash->ctx, to + at, want, CHUNK_LEN) != OTA_OK) ||
+            flash->read(flash->ctx, to + at, have, CHUNK_LEN) != OTA_OK ||
             memcmp(want, have, CHUNK_LEN) != 0)
             return false;
     }
     return true;
 }
 
-static int program_sector(const struct ota_swap *swap, uint32_t to, uint32_t from, uint32_t len)
-{
-    const struct ota_flash *flash = swap->flash;
-    uint8_t chunk[CHUNK_LEN];
-
-    swap->platform->feed(swap->platform->ctx);
-    if (flash->erase(flash->ctx, to) != OTA_OK)
-        return OTA_E_FLASH;
-    for (uint32_t at = 0; at < len; at += CHUNK_LEN) {
-        feed_at(swap, at);
-        if (read_chunk(flash, from + at, chunk) &&
-            flash->program(flash->ctx, to + at, chunk, CHUNK_LEN) != OTA_OK)
-            return OTA_E_FLASH;
-    }
-    return is_equal(swap, to, from, len) ? OTA_OK : OTA_E_FLASH;
-}
-
 static int copy_sector(const struct ota_swap *swap, uint32_t to, uint32_t from)
 {
-    uint32_t len = ota_swap_sector_len(swap);
-    int error = OTA_E_FLASH;
-
-    for (int tries = 0; tries < TRIES && error != OTA_OK; tries++)
-        error = program_sector(swap, to, from, len);
-    return error;
+    for (int tries = 0; tries < TRIES; tries++) {
+        if (is_equal(swap, to, from, true))
+            return OTA_OK;
+    }
+    return OTA_E_FLASH;
 }
 
 int ota_swap_step(const struct ota_swap *swap, uint32_t step)
@@ -99,7 +82,7 @@ int ota_swap_copy(const struct ota_swap *swap, uint32_t from, uint32_t sectors)
 
     for (uint32_t i = 0; i < sectors; i++) {
         uint32_t to = swap->map->primary.addr + i * len;
-        if (!is_equal(swap, to, from + i * len, len) &&
+        if (!is_equal(swap, to, from + i * len, false) &&
             copy_sector(swap, to, from + i * len) != OTA_OK)
             error = OTA_E_FLASH;
     }

@@ -70,8 +70,8 @@ struct ota_release_keys {
 int ota_slots_inspect(const struct ota_flash *flash, uint32_t addr, uint32_t area_len,
                       struct ota_image_info *info);
 
-/* Read the image back from flash: hash, then one signature by a known release key. `feed` is called
- * every OTA_FEED_BYTES (may be NULL). OTA_OK only if all of it holds; fills *info. */
+/* Read the image back from flash: hash, then the first signature by a known release key. `feed` is
+ * called every OTA_FEED_BYTES (may be NULL). OTA_OK only if all of it holds; fills *info. */
 int ota_slots_verify(const struct ota_flash *flash, uint32_t addr, uint32_t area_len,
                      const struct ota_release_keys *keys, void (*feed)(void *ctx), void *feed_ctx,
                      struct ota_image_info *info);

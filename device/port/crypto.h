@@ -26,6 +26,9 @@ bool ota_p256_verify_der(const uint8_t key[OTA_PUBLIC_KEY_LEN], const uint8_t ha
 bool ota_p256_verify_raw(const uint8_t key[OTA_PUBLIC_KEY_LEN], const uint8_t hash[OTA_HASH_LEN],
                          const uint8_t sig[OTA_SIGNATURE_RAW_LEN]);
 
+/* The same signature as r | s. false when `sig` is no DER, or a number has more than 256 bits. */
+bool ota_p256_raw_from_der(const uint8_t *sig, size_t sig_len, uint8_t raw[OTA_SIGNATURE_RAW_LEN]);
+
 /* SHA-256 of the DER SubjectPublicKeyInfo (91 bytes) of `key`: an image's KEYHASH. */
 void ota_p256_key_hash(const uint8_t key[OTA_PUBLIC_KEY_LEN], uint8_t key_hash[OTA_HASH_LEN]);
 

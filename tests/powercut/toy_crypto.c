@@ -66,6 +66,14 @@ bool ota_p256_verify_der(const uint8_t key[OTA_PUBLIC_KEY_LEN], const uint8_t ha
     return sig_len == OTA_SIGNATURE_RAW_LEN + 2 && ota_p256_verify_raw(key, hash, sig + 2);
 }
 
+bool ota_p256_raw_from_der(const uint8_t *sig, size_t sig_len, uint8_t raw[OTA_SIGNATURE_RAW_LEN])
+{
+    if (sig_len != OTA_SIGNATURE_RAW_LEN + 2)
+        return false;
+    memcpy(raw, sig + 2, OTA_SIGNATURE_RAW_LEN);
+    return true;
+}
+
 void ota_p256_key_hash(const uint8_t key[OTA_PUBLIC_KEY_LEN], uint8_t key_hash[OTA_HASH_LEN])
 {
     memcpy(key_hash, key + 1, OTA_HASH_LEN);

@@ -51,51 +51,44 @@ bool ota_p256_verify_raw(const uint8_t key[OTA_PUBLIC_KEY_LEN], const uint8_t ha
                                  OTA_SIGNATURE_RAW_LEN) == 1;
 }
 
-/* One DER INTEGER of at most 256 bits at *at into 32 bytes; minimal form only (X.690, 8.3). */
+/* One DER INTEGER of at most 256 bits at *at into 32 bytes. */
 static bool take_integer(const uint8_t **at, const uint8_t *end, uint8_t scalar[SCALAR_LEN])
 {
     const uint8_t *der = *at;
-    if (end - der < 3 || der[0] != 0x02 || der[1] == 0 || der[1] > SCALAR_LEN + 1)
+
+    if (end - der < 2 || der[0] != 0x02 || der[1] > end - der - 2)
         return false;
     size_t len = der[1];
     der += 2;
-    if ((size_t)(end - der) < len || (der[0] & 0x80) != 0)
-        return false;
     *at = der + len;
-    if (der[0] == 0 && len > 1) {
+    for (; len > 0 && *der == 0; len--)
         der++;
-        len--;
-        if ((der[0] & 0x80) == 0)
-            return false;
-    }
     if (len > SCALAR_LEN)
         return false;
-    memset(scalar, 0, SCALAR_LEN - len);
+    memset(scalar, 0, SCALAR_LEN);
     memcpy(scalar + SCALAR_LEN - len, der, len);
     return true;
 }
 
-/* DER to r | s. Strict, except that zero bytes may follow: imgtool once padded so. */
-static bool der_to_raw(const uint8_t *sig, size_t sig_len, uint8_t raw[OTA_SIGNATURE_RAW_LEN])
+bool ota_p256_raw_from_der(const uint8_t *sig, size_t sig_len, uint8_t raw[OTA_SIGNATURE_RAW_LEN])
 {
-    if (sig_len < 2 || sig[0] != 0x30 || sig[1] > sig_len - 2)
-        return false;
     const uint8_t *at = sig + 2;
-    const uint8_t *end = at + sig[1];
-    for (const uint8_t *pad = end; pad < sig + sig_len; pad++)
-        if (*pad != 0)
-            return false;
-    return take_integer(&at, end, raw) && take_integer(&at, end, raw + SCALAR_LEN) && at == end;
+    const uint8_t *end = sig + sig_len;
+
+    return sig_len >= 2 && sig[0] == 0x30 && sig[1] == sig_len - 2 && take_integer(&at, end, raw) &&
+           take_integer(&at, end, raw + SCALAR_LEN) && at == end;
 }
 
 bool ota_p256_verify_der(const uint8_t key[OTA_PUBLIC_KEY_LEN], const uint8_t hash[OTA_HASH_LEN],
                          const uint8_t *sig, size_t sig_len)
 {
     uint8_t raw[OTA_SIGNATURE_RAW_LEN];
-    return der_to_raw(sig, sig_len, raw) && ota_p256_verify_raw(key, hash, raw);
+    return ota_p256_raw_from_der(sig, sig_len, raw) && ota_p256_verify_raw(key, hash, raw);
 }
 
-void ota_p256_key_hash(const uint8_t key[OTA_PUBLIC_KEY_LEN], uint8_t key_hash[OTA_HASH_LEN])
+/* Out of line, like what device/core/slots.c keeps so: its state is not to stay on the stack. */
+__attribute__((noinline)) void ota_p256_key_hash(const uint8_t key[OTA_PUBLIC_KEY_LEN],
+                                                 uint8_t key_hash[OTA_HASH_LEN])
 {
     struct ota_sha256 sha;
     ota_sha256_init(&sha);
