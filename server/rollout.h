@@ -256,7 +256,7 @@ struct deployment {
 /* ---- the life of a rollout --------------------------------------------------------------------
  */
 
-/* What is wrong with a rollout's settings; 0 is nothing. */
+/* What is wrong with a rollout's settings; 0 is nothing. Values are never reused. */
 enum rollout_flaw {
     ROLLOUT_FLAW_NONE = 0,
     ROLLOUT_FLAW_NO_STAGE = -1,
@@ -270,8 +270,9 @@ enum rollout_flaw {
     ROLLOUT_FLAW_SECONDS = -9, /* soak, timeout or health over ROLLOUT_SECONDS_MAX; timeout 0 */
     ROLLOUT_FLAW_RETRIES = -10,
     ROLLOUT_FLAW_WINDOW = -11,
-    ROLLOUT_FLAW_TARGET = -12,  /* too many groups, or a running range that is empty */
-    ROLLOUT_FLAW_RELEASE = -13, /* no product or hardware */
+    ROLLOUT_FLAW_TARGET = -12,   /* too many groups, or a running range that is empty */
+    ROLLOUT_FLAW_RELEASE = -13,  /* no product or hardware */
+    ROLLOUT_FLAW_ROLLBACK = -14, /* not an older release of the same kind and counter */
 };
 
 /* A zeroed draft with the defaults: success 100 % is the caller's to set per stage; timeouts
@@ -282,6 +283,12 @@ void rollout_set_timeouts(struct rollout *rollout, uint32_t seconds);
 
 /* Check settings before they are stored. 0, or the first flaw with its stage in *stage if given. */
 enum rollout_flaw rollout_check(const struct rollout *rollout, uint8_t *stage);
+/* A draft that takes devices back from the release of `of` to the older release `to`: the same
+ * groups and tags, only devices that run the version of `of`, all of them in one stage at the rate
+ * of its last, downgrade allowed. 0, or ROLLOUT_FLAW_ROLLBACK and nothing changed. */
+enum rollout_flaw rollout_init_rollback(struct rollout *rollback, uint64_t id,
+                                        const struct rollout *of, const struct rollout_release *to);
+
 /* One sentence that says what is wrong and what to do; never NULL. */
 const char *rollout_flaw_sentence(enum rollout_flaw flaw);
 

@@ -33,3 +33,5 @@ model: $(MODEL_TEST) ## the rollout engine against its model, 200,000 random seq
 .PHONY: mutate
 mutate: $(MODEL_TEST) ## put defects into the rollout engine; the model must catch each
 	BUILD_DIR=$(B) tests/mutate-engine
+
+FUZZ_SOURCES_selector := server/selector.c

@@ -1,6 +1,7 @@
 #include "server/rollout.h"
 
 #include <stddef.h>
+#include <string.h>
 
 static bool seconds_fit(uint32_t seconds)
 {
@@ -130,6 +131,34 @@ enum rollout_flaw rollout_check(const struct rollout *rollout, uint8_t *stage)
     return flaw;
 }
 
+static bool goes_back(const struct rollout_release *from, const struct rollout_release *to)
+{
+    return strcmp(from->product, to->product) == 0 && strcmp(from->hardware, to->hardware) == 0 &&
+           from->counter == to->counter && ota_version_compare(&to->version, &from->version) < 0;
+}
+
+enum rollout_flaw rollout_init_rollback(struct rollout *rollback, uint64_t id,
+                                        const struct rollout *of, const struct rollout_release *to)
+{
+    if (!goes_back(&of->release, to))
+        return ROLLOUT_FLAW_ROLLBACK;
+    rollout_init(rollback, id);
+    rollback->release = *to;
+    rollback->target = of->target;
+    rollback->target.has_running_min = rollback->target.has_running_max = true;
+    rollback->target.running_min = rollback->target.running_max = of->release.version;
+    rollback->stage_count = 1;
+    rollback->stages[0].rule = ROLLOUT_RULE_SHARE;
+    rollback->stages[0].share_bp = ROLLOUT_SHARE_WHOLE;
+    rollback->stages[0].success_percent = 100;
+    rollback->stages[0].offers_a_minute = of->stages[of->stage_count - 1].offers_a_minute;
+    rollback->allow_downgrade = true;
+    rollback->timeouts = of->timeouts;
+    rollback->retries = of->retries;
+    rollback->retry_wait_seconds = of->retry_wait_seconds;
+    return ROLLOUT_FLAW_NONE;
+}
+
 const char *rollout_flaw_sentence(enum rollout_flaw flaw)
 {
     switch (flaw) {
@@ -165,6 +194,9 @@ const char *rollout_flaw_sentence(enum rollout_flaw flaw)
                "highest.";
     case ROLLOUT_FLAW_RELEASE:
         return "The release names no product or no hardware.";
+    case ROLLOUT_FLAW_ROLLBACK:
+        return "A rollback needs an older release of the same product, hardware and security "
+               "counter; a device refuses any other.";
     }
     return "The rollout is not well formed.";
 }

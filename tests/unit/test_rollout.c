@@ -882,6 +882,169 @@ static void rollback_keeps_what_it_gave(void **state)
     caller_close(&caller);
 }
 
+/* ---- settings ---- */
+
+static void no_stage(struct rollout *r)
+{
+    r->stage_count = 0;
+}
+static void too_many_stages(struct rollout *r)
+{
+    r->stage_count = ROLLOUT_STAGES_MAX + 1;
+}
+static void no_rule(struct rollout *r)
+{
+    r->stages[0].rule = (enum rollout_rule)0;
+}
+static void group_zero(struct rollout *r)
+{
+    r->stages[0].rule = ROLLOUT_RULE_GROUP;
+}
+static void share_zero(struct rollout *r)
+{
+    r->stages[0].share_bp = 0;
+}
+static void share_above(struct rollout *r)
+{
+    r->stages[0].share_bp = ROLLOUT_SHARE_WHOLE + 1;
+}
+static void share_repeated(struct rollout *r)
+{
+    set_group_stage(r, 1);
+    r->stage_count = 3;
+    r->stages[2] = r->stages[1];
+}
+static void share_not_whole(struct rollout *r)
+{
+    r->stages[0].share_bp = ROLLOUT_SHARE_WHOLE - 1;
+}
+static void group_twice(struct rollout *r)
+{
+    set_group_stage(r, 1);
+    r->stages[1] = r->stages[0];
+}
+static void group_outside(struct rollout *r)
+{
+    set_group_stage(r, 1);
+    r->target.group_count = 1;
+    r->target.groups[0] = 2;
+}
+static void success_above(struct rollout *r)
+{
+    r->stages[0].success_percent = 101;
+}
+static void failure_above(struct rollout *r)
+{
+    r->stages[0].failure_percent = 101;
+}
+static void test_reversed(struct rollout *r)
+{
+    r->stages[0].sequential = (struct sequential){500, 100, 500};
+}
+static void soak_too_long(struct rollout *r)
+{
+    r->stages[0].soak_seconds = ROLLOUT_SECONDS_MAX + 1;
+}
+static void timeout_zero(struct rollout *r)
+{
+    rollout_set_timeouts(r, 0);
+}
+static void too_many_retries(struct rollout *r)
+{
+    r->retries = ROLLOUT_RETRIES_MAX + 1;
+}
+static void window_beyond_the_day(struct rollout *r)
+{
+    r->window.from_minute = WINDOW_MINUTES_A_DAY;
+}
+static void too_many_groups(struct rollout *r)
+{
+    r->target.group_count = ROLLOUT_GROUPS_MAX + 1;
+}
+static void range_reversed(struct rollout *r)
+{
+    r->target.has_running_min = r->target.has_running_max = true;
+    r->target.running_min.major = 1;
+}
+static void no_product(struct rollout *r)
+{
+    r->release.product[0] = '\0';
+}
+static void nothing(struct rollout *r)
+{
+    (void)r;
+}
+
+static void flaws(void **state)
+{
+    static const struct {
+        void (*spoil)(struct rollout *rollout);
+        enum rollout_flaw flaw;
+        uint8_t stage;
+    } cases[] = {
+        {nothing, ROLLOUT_FLAW_NONE, 0},
+        {no_stage, ROLLOUT_FLAW_NO_STAGE, 0},
+        {too_many_stages, ROLLOUT_FLAW_STAGES, 0},
+        {no_rule, ROLLOUT_FLAW_RULE, 0},
+        {group_zero, ROLLOUT_FLAW_RULE, 0},
+        {share_zero, ROLLOUT_FLAW_RULE, 0},
+        {share_above, ROLLOUT_FLAW_RULE, 0},
+        {share_repeated, ROLLOUT_FLAW_SHARE_ORDER, 2},
+        {share_not_whole, ROLLOUT_FLAW_SHARE_LAST, 0},
+        {group_twice, ROLLOUT_FLAW_GROUP, 1},
+        {group_outside, ROLLOUT_FLAW_GROUP, 0},
+        {success_above, ROLLOUT_FLAW_PERCENT, 0},
+        {failure_above, ROLLOUT_FLAW_PERCENT, 0},
+        {test_reversed, ROLLOUT_FLAW_SEQUENTIAL, 0},
+        {soak_too_long, ROLLOUT_FLAW_SECONDS, 0},
+        {timeout_zero, ROLLOUT_FLAW_SECONDS, 0},
+        {too_many_retries, ROLLOUT_FLAW_RETRIES, 0},
+        {window_beyond_the_day, ROLLOUT_FLAW_WINDOW, 0},
+        {too_many_groups, ROLLOUT_FLAW_TARGET, 0},
+        {range_reversed, ROLLOUT_FLAW_TARGET, 0},
+        {no_product, ROLLOUT_FLAW_RELEASE, 0},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct caller caller;
+        struct rollout *rollout = open_one(&caller, 1);
+        uint8_t stage = 99;
+
+        cases[i].spoil(rollout);
+        if (rollout_check(rollout, &stage) != cases[i].flaw || stage != cases[i].stage)
+            fail_msg("case %zu: flaw %d in stage %u", i, (int)rollout_check(rollout, NULL), stage);
+        assert_non_null(rollout_flaw_sentence(cases[i].flaw));
+        caller_close(&caller);
+    }
+}
+
+static void rollback(void **state)
+{
+    struct caller caller;
+    struct rollout *bad = open_one(&caller, 3), *back = &caller.rollouts[1];
+    struct rollout_release old = bad->release, other;
+
+    (void)state;
+    start(&caller);
+    give(&caller, 0, 2, OTA_EVENT_CONFIRMED);
+    caller_order(&caller, 0, ROLLOUT_CANCEL, false);
+    old.version = (struct ota_version){1, 0, 0, 0};
+    caller_hash(old.hash, 0);
+    other = old;
+    other.counter++;
+    assert_int_equal(rollout_init_rollback(back, 2, bad, &other), ROLLOUT_FLAW_ROLLBACK);
+    assert_int_equal(rollout_init_rollback(back, 2, bad, &bad->release), ROLLOUT_FLAW_ROLLBACK);
+    assert_int_equal(rollout_init_rollback(back, 2, bad, &old), ROLLOUT_FLAW_NONE);
+    caller.rollout_count = 2;
+    assert_int_equal(caller_order(&caller, 1, ROLLOUT_START, false), ROLLOUT_ALLOWED);
+    assert_int_equal(count_offers(&caller, 3), 2); /* the third never had the bad release */
+    caller_update(&caller, 1, 0);
+    caller_update(&caller, 1, 1);
+    assert_int_equal(back->state, ROLLOUT_COMPLETED);
+    caller_close(&caller);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -933,6 +1096,8 @@ int main(void)
               later_stage_leaves_it_to_the_older)},
         {TEST("a rollback and the release it undoes do not take turns",
               rollback_keeps_what_it_gave)},
+        {TEST("each flaw of the settings is found, with its stage", flaws)},
+        {TEST("a rollback takes back those who run the bad release, and no others", rollback)},
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
