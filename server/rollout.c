@@ -23,8 +23,7 @@ static uint64_t elapsed(uint64_t now, uint64_t since)
     return now > since ? now - since : 0;
 }
 
-/* ---- steps, each of which changes the state once ----------------------------------------------
- */
+/* ---- steps, each of which changes the state once ---- */
 
 static void activate(struct rollout *rollout, uint8_t stage, uint64_t now)
 {
@@ -88,8 +87,7 @@ static void begin_round(struct rollout *rollout)
     }
 }
 
-/* ---- orders ------------------------------------------------------------------------------------
- */
+/* ---- orders ---- */
 
 static bool not_begun(const struct rollout *rollout)
 {
@@ -180,8 +178,7 @@ enum rollout_refusal rollout_command(struct rollout *rollout, const struct rollo
     return ROLLOUT_ALLOWED;
 }
 
-/* ---- time and counts ---------------------------------------------------------------------------
- */
+/* ---- time and counts ---- */
 
 /* A stage without a device: a canary group that is empty by mistake must not wave the release on. A
  * share may be empty in a small fleet, as long as the rollout means anybody at all. */

@@ -88,7 +88,7 @@ enum deployment_state {
 };
 #define DEPLOYMENT_STATE_COUNT 12
 
-/* ---- a rollout ------------------------------------------------------------------------------ */
+/* ---- a rollout ---- */
 
 struct rollout_release {
     char product[OTA_NAME_MAX + 1];
@@ -211,8 +211,7 @@ struct rollout {
     uint64_t bucket_at; /* when that was so */
 };
 
-/* ---- a device, as the engine sees it ----------------------------------------------------------
- */
+/* ---- a device, as the engine sees it ---- */
 
 /* A view that lives for one call; pointers belong to the caller. Facts as last told by the device;
  * while it polls, as told by this poll. */
@@ -253,8 +252,7 @@ struct deployment {
     bool inferred;   /* the verdict is the server's own, a final report may mend it */
 };
 
-/* ---- the life of a rollout --------------------------------------------------------------------
- */
+/* ---- the life of a rollout ---- */
 
 /* What is wrong with a rollout's settings; 0 is nothing. Values are never reused. */
 enum rollout_flaw {
@@ -342,8 +340,7 @@ enum rollout_event {
  * next second at which it would act by time alone, ROLLOUT_NEVER if none). */
 enum rollout_event rollout_tick(struct rollout *rollout, uint64_t now, uint64_t *next_at);
 
-/* ---- counting ---------------------------------------------------------------------------------
- */
+/* ---- counting ---- */
 
 /* Where a device counts in a rollout. */
 struct rollout_place {
@@ -376,16 +373,14 @@ uint32_t rollout_stage_waiting(const struct rollout_stage *stage); /* to be upda
  * back. */
 enum rollout_halt_cause rollout_stage_broken(const struct rollout *rollout, uint8_t stage);
 
-/* ---- offers -----------------------------------------------------------------------------------
- */
+/* ---- offers ---- */
 
 /* Whether the rate allows an offer now; else *at is when it will. */
 bool rollout_rate_allows(const struct rollout *rollout, uint64_t now, uint64_t *at);
 /* Take one offer from the rate; deployment_open() does. */
 void rollout_rate_take(struct rollout *rollout, uint64_t now);
 
-/* ---- words ------------------------------------------------------------------------------------
- */
+/* ---- words ---- */
 
 /* Stable lower-case words for API and database ("running", "timed_out"); NULL for no value. */
 const char *rollout_state_name(enum rollout_state state);

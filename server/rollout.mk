@@ -21,8 +21,7 @@ TEST_LIBS_test_rollout_docs := $(ROLLOUT_LIBS) -lm
 TEST_LIBS_test_rollout_reason := $(ROLLOUT_CALLER) $(ROLLOUT_LIBS)
 
 UNIT_TESTS += test_rollout_model
-TEST_LIBS_test_rollout_model := $(ROLLOUT_CALLER) $(B)/obj/tests/unit/rollout/model.o \
-                                $(B)/obj/tests/unit/rollout/record.o $(ROLLOUT_LIBS) -lm
+TEST_LIBS_test_rollout_model := $(call objects,$(wildcard tests/unit/rollout/*.c)) $(ROLLOUT_LIBS) -lm
 
 MODEL_TEST := $(B)/tests/test_rollout_model
 

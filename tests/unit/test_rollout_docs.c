@@ -19,8 +19,7 @@
 #define STAGES 1000  /* simulated, for each true rate */
 #define DEVICES 1000 /* in each of them */
 
-/* ---- the worked example
- * --------------------------------------------------------------------------- */
+/* ---- the worked example ---- */
 
 static bool fails(uint64_t *random, unsigned rate_bp)
 {
@@ -107,8 +106,7 @@ static void example_is_in_the_document(void **state)
     blob_free(&document);
 }
 
-/* ---- tables
- * ----------------------------------------------------------------------------------------- */
+/* ---- tables ---- */
 
 static bool has(const struct blob *document, const char *part)
 {
