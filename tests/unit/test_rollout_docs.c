@@ -33,7 +33,9 @@ static unsigned simulate(const struct sequential *test, unsigned rate_bp, uint64
     unsigned failures = 0;
 
     for (unsigned results = 1; results <= DEVICES; results++) {
-        failures += fails(random, rate_bp);
+        if (!fails(random, rate_bp))
+            continue;
+        failures++;
         if (sequential_exceeded(test, failures, results - failures))
             return results;
     }

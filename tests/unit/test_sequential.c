@@ -86,7 +86,9 @@ static unsigned stopped(const struct sequential *test, uint32_t rate_bp, uint64_
         uint32_t failures = 0;
 
         for (uint32_t device = 1; device <= 1000; device++) {
-            failures += draw(&seed) < rate_bp ? 1U : 0U;
+            if (draw(&seed) >= rate_bp)
+                continue;
+            failures++;
             if (sequential_exceeded(test, failures, device - failures)) {
                 count++;
                 break;
