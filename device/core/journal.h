@@ -1,12 +1,12 @@
 /*
  * The journal: small typed records in two flash sectors, safe against power cuts.
  *
- * Bootloader and application share it and never run at the same time. For each type the newest whole
- * record counts. A record carries a sequence number and a CRC-32 that is seeded with its position; a
- * torn, half-erased or rotten record is never believed, the next older one of its type is; boot record
- * and credential are written twice, so that the rot of one record loses neither. When the active
- * sector is full, the newest record of each type is copied to the other sector, which counts only
- * from its seal record on.
+ * Bootloader and application share it and never run at the same time. For each type the newest
+ * whole record counts. A record carries a sequence number and a CRC-32 that is seeded with its
+ * position; a torn, half-erased or rotten record is never believed, the next older one of its type
+ * is; boot record and credential are written twice, so that the rot of one record loses neither.
+ * When the active sector is full, the newest record of each type is copied to the other sector,
+ * which counts only from its seal record on.
  *
  * Memory: the caller's struct; no heap. Not reentrant. journal.c draws the layout.
  */
@@ -24,6 +24,7 @@ enum ota_record {
     OTA_RECORD_UPDATE = 2,     /* the client: which deployment is under way, what was asked for */
     OTA_RECORD_CREDENTIAL = 3, /* the client: device token after enrolment */
     OTA_RECORD_SEQUENCE = 4,   /* the client: next report sequence number */
+    OTA_RECORD_PROGRESS = 5,   /* the client: how many sectors the download has erased */
     OTA_RECORD_REPORT_0 = 8,   /* the client: reports not yet acknowledged, one type each */
     OTA_RECORD_REPORT_LAST = 11,
     OTA_RECORD_DELTA = 12, /* the client: checkpoint of the delta decoder */
@@ -35,9 +36,9 @@ enum ota_record {
 struct ota_journal {
     const struct ota_flash *flash;
     const struct ota_flash_map *map;
-    uint32_t sequence; /* of the newest record */
-    uint32_t end;      /* flash address where the next record goes */
-    uint8_t active;    /* index into map->journal */
+    uint32_t sequence;                 /* of the newest record */
+    uint32_t end;                      /* flash address where the next record goes */
+    uint8_t active;                    /* index into map->journal */
     uint32_t newest[OTA_RECORD_TYPES]; /* flash address of the newest whole record, 0 for none */
 };
 
@@ -51,8 +52,10 @@ int ota_journal_mount(struct ota_journal *journal, const struct ota_flash *flash
  * has rotted since the mount; another mount finds the next older one). */
 int ota_journal_read(struct ota_journal *journal, enum ota_record type, void *buf, size_t cap);
 
-/* Append; durable when it returns OTA_OK. After an error the former record still counts. `len` 0 clears. */
-int ota_journal_write(struct ota_journal *journal, enum ota_record type, const void *buf, size_t len);
+/* Append; durable when it returns OTA_OK. After an error the former record still counts. `len` 0
+ * clears. */
+int ota_journal_write(struct ota_journal *journal, enum ota_record type, const void *buf,
+                      size_t len);
 
 /* Make sure that `len` bytes (headers included) can be appended without a compaction, by one now if
  * need be. OTA_OK, OTA_E_JOURNAL_FULL or OTA_E_FLASH. */

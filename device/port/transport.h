@@ -15,7 +15,8 @@
 
 #define OTA_HTTP_ETAG_MAX 80 /* bytes with the quotes */
 
-/* Strings are NUL-terminated; all pointers stay valid until the exchange ends. */
+/* Strings are NUL-terminated. The struct and all it points to stay valid until OTA_HTTP_HEAD was
+ * told or the exchange ended; from then on the transport doesn't look at them. */
 struct ota_http_request {
     const char *method;    /* "GET" or "POST" */
     const char *path;      /* absolute path with query */
@@ -45,7 +46,7 @@ struct ota_http_response {
 
 enum ota_http_progress {
     OTA_HTTP_BUSY = 0, /* nothing new; call again */
-    OTA_HTTP_HEAD = 1, /* *response is complete; told once */
+    OTA_HTTP_HEAD = 1, /* *response is complete; told once, without body bytes */
     OTA_HTTP_BODY = 2, /* *len bytes were put into buf */
     OTA_HTTP_DONE = 3, /* the body is whole by its framing; the exchange ended */
     /* negative: OTA_E_TRANSPORT, OTA_E_HTTP, OTA_E_TLS: the exchange ended, the connection is gone
@@ -57,7 +58,9 @@ struct ota_transport {
     /* Begin an exchange (connects when need be). OTA_OK, or OTA_E_STATE when one is under way. */
     int (*start)(void *ctx, const struct ota_http_request *request);
     /* Advance. `*len` in: bytes that buf takes; out: bytes put there. Flow control is that the
-     * implementation acknowledges to the peer only what was taken here. */
+     * implementation acknowledges to the peer only what was taken here. *response is written until
+     * HEAD is told, and never afterwards: give the same one until then. So a caller may let
+     * request, response and body share memory. */
     int (*poll)(void *ctx, struct ota_http_response *response, void *buf, size_t *len);
     /* End the exchange now. Closes the connection unless the body was read to its end. */
     void (*abort)(void *ctx);
