@@ -80,5 +80,6 @@ int ota_http_writer_init(struct ota_http_writer *writer, const char *authority,
 
 /* The next bytes of the request, at most `cap`; 0 when it is whole. */
 size_t ota_http_writer_read(struct ota_http_writer *writer, uint8_t *buf, size_t cap);
+bool ota_http_writer_done(const struct ota_http_writer *writer);
 
 #endif

@@ -163,3 +163,8 @@ size_t ota_http_writer_read(struct ota_http_writer *writer, uint8_t *buf, size_t
     }
     return len;
 }
+
+bool ota_http_writer_done(const struct ota_http_writer *writer)
+{
+    return writer->part == PARTS;
+}

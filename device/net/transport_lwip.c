@@ -197,7 +197,8 @@ static int finish(struct ota_lwip_transport *lwip, int result)
     lwip->request = NULL;
     lwip->since_ms = sys_now();
     bool clean = result == OTA_HTTP_DONE && lwip->link == LINK_UP && !lwip->closed &&
-                 lwip->received == NULL && ota_http_parser_keeps(&lwip->parser);
+                 lwip->received == NULL && ota_http_writer_done(&lwip->writer) &&
+                 ota_http_parser_keeps(&lwip->parser);
     if (!clean && result == OTA_HTTP_DONE)
         (void)close_idle(lwip);
     else if (!clean)
