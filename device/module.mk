@@ -2,6 +2,7 @@
 #
 #   $(B)/libdevice-crypto.a  the crypto seam over BearSSL, for the host
 #   $(B)/libdevice-core.a    journal, slots
+#   $(B)/libdevice-client.a  the update client
 #   $(B)/libdevice-boot.a    the bootloader as a function
 #   $(B)/libdevice-host.a    the host port: flash in a file
 
@@ -13,5 +14,14 @@ include device/port/stm32f4/arm.mk
 include device/port/stm32f4/boot.mk
 
 $(eval $(call library,device-core,device/core/journal.c device/core/slots.c))
+$(eval $(call library,device-client,$(wildcard device/core/client*.c)))
 $(eval $(call library,device-host,device/port/host/flash_file.c))
 $(eval $(call library,device-boot,device/boot/boot.c device/boot/swap.c))
+
+# The client against a scripted server, over simulated flash, with real signatures.
+CLIENT_WORLD := $(call objects,$(wildcard tests/client/*.c) tests/powercut/flash_sim.c \
+                               tests/vectors/p256.c)
+CLIENT_TESTS := test_client test_client_manifest test_client_download test_client_time test_client_power
+UNIT_TESTS += $(CLIENT_TESTS)
+$(foreach test,$(CLIENT_TESTS),$(eval TEST_LIBS_$(test) := $(CLIENT_WORLD) $(B)/libdevice-client.a \
+    $(B)/libdevice-boot.a $(B)/libdevice-core.a $(B)/libprotocol.a -lcrypto))

@@ -2,13 +2,22 @@
  * The update client: a step function that polls, verifies, downloads, installs, confirms and
  * reports.
  *
- * Call ota_client_step() from the main loop, as often as you like; it never blocks longer than one
- * sector erase and returns when to call next at the latest. No heap: everything is in struct
- * ota_client, which is the caller's. Not reentrant. Power may go at any point.
+ *     enrol --> poll --> verify manifest --> download ranges --> verify flash --> poll again
+ *                ^                                                                   |
+ *                |            confirm <-- self-test, poll <-- trial boot <-- reset <-+
+ *                +---------------+
+ *
+ * Call ota_client_step() from the main loop: when the network has something new, and no later than
+ * it asked for. It never blocks longer than one sector erase or one verification. No heap:
+ * everything is in struct ota_client, which is the caller's. Not reentrant. Power may go at any
+ * point: what must last is in the journal, and where a download stands is read from the flash that
+ * it fills.
  *
  * Trial: after a boot of an unconfirmed image the client must reach the server (a verified
- * manifest) and config.self_test must return true; only then it confirms. The deadline is
+ * manifest) and config.self_test must return 1; only then it confirms. The deadline is
  * trial_ms_max.
+ *
+ * docs/device.md tells the states, and what is written to flash when.
  */
 #ifndef OTA_DEVICE_CORE_CLIENT_H
 #define OTA_DEVICE_CORE_CLIENT_H
@@ -22,6 +31,25 @@
 #include "device/port/transport.h"
 #include "protocol/manifest.h"
 #include "protocol/report.h"
+
+#define OTA_CLIENT_POLL_MS_DEFAULT 1800000U /* until a manifest says otherwise */
+#define OTA_CLIENT_TRIAL_MS_DEFAULT 600000U /* a trial without a confirm */
+#define OTA_CLIENT_RANGE_DEFAULT 65536U     /* bytes asked for at a time */
+#define OTA_CLIENT_RATE_WINDOW_MS 60000U    /* over which the rate of a download is taken */
+#define OTA_CLIENT_RATE_BYTES_MIN 2048U     /* in each such window, or the transfer is slow */
+#define OTA_CLIENT_STALE_MS 86400000U       /* without a verified manifest: stale */
+#define OTA_CLIENT_ANSWER_MS_MAX 30000U     /* an exchange that isn't a download */
+#define OTA_CLIENT_BACKOFF_MS_MAX 900000U   /* between two tries of the same thing */
+#define OTA_CLIENT_INSTALL_REPORT_MS 10000U /* to deliver reports before the reset */
+#define OTA_CLIENT_STRIKES_MAX 3            /* broken answers for the firmware without progress */
+#define OTA_CLIENT_SLOW_MAX 8               /* slow windows in a row */
+#define OTA_CLIENT_RESTARTS_MAX 3           /* of one deployment's download from byte 0 */
+
+#define OTA_CLIENT_REPORTS 4      /* kept until the server has them */
+#define OTA_CLIENT_REPORT_MAX 640 /* bytes of one, encoded */
+#define OTA_CLIENT_LOG_MAX 240    /* bytes of log text kept in RAM for the reports */
+#define OTA_CLIENT_CHUNK_LEN 512  /* bytes of a download taken and programmed at a time */
+#define OTA_CLIENT_PATH_MAX 288   /* characters of a request's path and query */
 
 struct ota_client_config {
     const char *device_id;
@@ -44,11 +72,125 @@ struct ota_client_config {
     int (*self_test)(void *ctx);
     void *self_test_ctx;
 
-    uint32_t poll_ms;      /* until a manifest says otherwise */
+    /* 0 in any of these: the default above. */
+    uint32_t poll_ms;
     uint32_t trial_ms_max; /* a trial without a confirm this long ends in a reset */
+    uint32_t range_len;    /* bytes; UINT32_MAX asks for all that is missing at once */
+    uint32_t rate_window_ms;
+    uint32_t rate_bytes_min;
 };
 
-/* device/core/client.c's inner parts are documented there; callers use the functions only. */
-struct ota_client;
+/* One piece of memory for what never lives at the same time: a request with the head of its answer,
+ * and the body of the answer (a manifest, or a piece of firmware). */
+union ota_client_work {
+    struct {
+        struct ota_http_request request;
+        struct ota_http_response response;
+        char path[OTA_CLIENT_PATH_MAX + 1];
+        char token[OTA_DEVICE_TOKEN_MAX + 1];
+        char etag[OTA_HTTP_ETAG_MAX + 1];
+        char body[OTA_CLIENT_REPORT_MAX];
+    } ask;
+    uint8_t answer[OTA_MANIFEST_MAX];
+};
+
+/* Private to device/core/client*.c; callers use the functions. */
+struct ota_client {
+    const struct ota_client_config *config;
+    struct ota_journal journal;
+
+    /* What runs. */
+    uint8_t hash[OTA_HASH_LEN];
+    struct ota_version version;
+    uint32_t counter;       /* of the image that runs */
+    uint32_t counter_floor; /* confirmed */
+    uint8_t boot_phase;     /* enum ota_boot_phase */
+
+    /* The exchange under way. */
+    uint8_t exchange; /* enum client_exchange */
+    bool headed;      /* the head of the answer came */
+    bool halted;      /* reset was asked for */
+    int16_t status;
+    uint16_t answer_len;          /* bytes of work.answer in use */
+    uint32_t retry_after_seconds; /* 0 for none */
+    uint32_t exchange_ms;         /* when it began */
+
+    /* Polling. */
+    uint8_t nonce[OTA_NONCE_LEN];
+    uint32_t now_ms;
+    uint32_t poll_ms;
+    uint32_t poll_due_ms;
+    uint32_t verified_ms; /* when the last manifest was verified, or the boot */
+    uint64_t server_now; /* floor of the time of day: the highest `now` of a manifest, 0 for none */
+    uint8_t poll_failures;
+    bool verified; /* a manifest was, since boot */
+    bool stale;
+    bool enrol;     /* the token is missing, or the server doesn't know it any more */
+    uint8_t action; /* enum ota_action of the last verified manifest */
+
+    /* Download; the rest of it is in the journal's update record. */
+    bool wanted;  /* the last manifest wants it */
+    bool located; /* `position` and `erased` are known */
+    bool ready;   /* verified in flash; waits for the manifest that says so again */
+    uint8_t failures;
+    uint8_t strikes;
+    uint8_t slow;
+    uint8_t told_percent; /* last reported quarter, or UINT8_MAX */
+    uint8_t report_slot;  /* of the report under way */
+    uint32_t image_len;
+    uint32_t position;   /* bytes in flash, a multiple of the flash's write_len or image_len */
+    uint32_t erased;     /* sectors */
+    uint32_t range_left; /* bytes still expected of this answer */
+    uint32_t skip;       /* bytes of this answer that are in flash already */
+    uint32_t before;     /* position when the exchange began */
+    uint32_t download_due_ms;
+    uint32_t window_ms;
+    uint32_t window_len; /* bytes taken in this window */
+
+    /* Trial and install. */
+    uint32_t trial_ms;     /* when it began */
+    uint32_t reset_due_ms; /* when `resetting` */
+    bool fit;              /* the self-test has passed */
+    bool resetting;        /* waits for the reports to be delivered */
+
+    /* Reports. */
+    uint8_t report_failures;
+    uint32_t report_due_ms;
+    uint32_t seq;                         /* last used */
+    uint32_t seq_limit;                   /* reserved in the journal up to here */
+    uint32_t reports[OTA_CLIENT_REPORTS]; /* seq of each kept one, 0 for a free place */
+
+    uint16_t log_len;
+    char log[OTA_CLIENT_LOG_MAX]; /* lines joined by '|' */
+
+    union ota_client_work work;
+};
+
+/* Read journal and slots, take note of how the last update went, and be ready to step. `config` is
+ * kept. OTA_OK; OTA_E_FLASH when the journal can't be read, OTA_E_RANGE for a config that can't
+ * work: then the client may not be stepped. */
+int ota_client_init(struct ota_client *client, const struct ota_client_config *config,
+                    uint32_t now_ms);
+
+/* Do what is due. Returns milliseconds until it wants to be called again at the latest; it may be
+ * called earlier, and should be when the network has something new. */
+uint32_t ota_client_step(struct ota_client *client, uint32_t now_ms);
+
+/* Poll at the next step. */
+void ota_client_poll_now(struct ota_client *client);
+
+/* For an application's display and for tests. */
+struct ota_client_status {
+    bool enrolled;
+    bool verified;       /* a manifest was verified since boot */
+    bool stale;          /* none was for a day: the server is silent, or somebody stands between */
+    bool trial;          /* the image that runs is not confirmed yet */
+    bool idle;           /* verified, nothing to fetch, nothing to report, nothing under way */
+    uint32_t position;   /* bytes of the download in flash */
+    uint32_t image_len;  /* of the download, 0 for none */
+    uint32_t reports;    /* waiting to be delivered */
+    uint64_t server_now; /* seconds since 1970, not below; 0 for unknown */
+};
+void ota_client_status(const struct ota_client *client, struct ota_client_status *status);
 
 #endif

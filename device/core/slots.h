@@ -1,6 +1,7 @@
 /*
- * The slots and the agreement between client and bootloader: which image runs, which waits, which is
- * on trial. One boot record in the journal holds it all, so that each change is one atomic append.
+ * The slots and the agreement between client and bootloader: which image runs, which waits, which
+ * is on trial. One boot record in the journal holds it all, so that each change is one atomic
+ * append.
  *
  *   client                     bootloader                        application
  *   slot_request_install  -->  verifies, swaps, phase TRIAL  --> self-test
@@ -20,13 +21,13 @@
 #include "protocol/image.h"
 
 enum ota_boot_phase {
-    OTA_BOOT_IDLE = 0,     /* the primary is confirmed; nothing waits */
+    OTA_BOOT_IDLE = 0,      /* the primary is confirmed; nothing waits */
     OTA_BOOT_REQUESTED = 1, /* the client asks for the image in the secondary */
-    OTA_BOOT_SWAPPING = 2, /* the bootloader is moving sectors; `step` counts those done */
-    OTA_BOOT_TRIAL = 3,    /* the new image is in the primary, `attempts` boots so far */
+    OTA_BOOT_SWAPPING = 2,  /* the bootloader is moving sectors; `step` counts those done */
+    OTA_BOOT_TRIAL = 3,     /* the new image is in the primary, `attempts` boots so far */
     OTA_BOOT_REVERTING = 4, /* moving back */
-    OTA_BOOT_REVERTED = 5, /* the old image is back; the client has still to report it */
-    OTA_BOOT_REFUSED = 6,  /* the bootloader refused the image in the secondary; `error` says why */
+    OTA_BOOT_REVERTED = 5,  /* the old image is back; the client has still to report it */
+    OTA_BOOT_REFUSED = 6, /* the bootloader refused the image in the secondary; `error` says why */
 };
 
 #define OTA_TRIAL_ATTEMPTS_MAX 3 /* boots of an unconfirmed image before it is reverted */
@@ -38,8 +39,8 @@ struct ota_boot_record {
     uint8_t attempts;
     int16_t error; /* enum ota_error: why REVERTED or REFUSED */
     uint16_t step;
-    uint16_t sectors; /* that the swap moves */
-    uint32_t new_counter; /* of the image on trial */
+    uint16_t sectors;               /* that the swap moves */
+    uint32_t new_counter;           /* of the image on trial */
     uint8_t new_hash[OTA_HASH_LEN]; /* image hash of the requested image */
     uint8_t old_hash[OTA_HASH_LEN]; /* image hash of what it replaces */
 };
@@ -76,7 +77,8 @@ int ota_slots_verify(const struct ota_flash *flash, uint32_t addr, uint32_t area
                      const struct ota_release_keys *keys, void (*feed)(void *ctx), void *feed_ctx,
                      struct ota_image_info *info);
 
-/* The client asks for the verified image in the secondary. Allowed in IDLE, REVERTED, REFUSED, and REQUESTED. */
+/* The client asks for the verified image in the secondary. Allowed in IDLE, REVERTED, REFUSED, and
+ * REQUESTED. */
 int ota_slots_request_install(struct ota_journal *journal, const struct ota_image_info *new_image,
                               const uint8_t old_hash[OTA_HASH_LEN]);
 

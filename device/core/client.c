@@ -1,0 +1,156 @@
+#include "device/core/client.h"
+
+#include <string.h>
+
+#include "device/core/client_download.h"
+#include "device/core/client_exchange.h"
+#include "device/core/client_log.h"
+#include "device/core/client_poll.h"
+#include "device/core/client_report.h"
+#include "device/core/client_trial.h"
+#include "protocol/error.h"
+
+#define STEP_MS_MAX 60000U /* stale and trial are looked at that often, whatever else is due */
+
+static bool is_usable(const struct ota_client_config *config)
+{
+    return ota_text_is_device_id(ota_text_of(config->device_id)) &&
+           ota_text_is_name(ota_text_of(config->product)) &&
+           ota_text_is_name(ota_text_of(config->hardware)) && config->server_key_count > 0 &&
+           config->release_keys.count > 0;
+}
+
+/* What runs; zero when the primary holds no image that says so. */
+static void read_running(struct ota_client *client)
+{
+    const struct ota_flash_area *primary = &client->config->map->primary;
+    struct ota_image_info info;
+
+    int error = ota_slots_inspect(client->config->flash, primary->addr, primary->len, &info);
+    if (error != OTA_OK) {
+        ota_client_log_error(client, "running image", error);
+        return;
+    }
+    client->version = info.header.version;
+    client->counter = info.counter;
+    memcpy(client->hash, info.hash, OTA_HASH_LEN);
+}
+
+static bool has_token(struct ota_client *client)
+{
+    char token[OTA_DEVICE_TOKEN_MAX];
+
+    return client->config->token != NULL ||
+           ota_journal_read(&client->journal, OTA_RECORD_CREDENTIAL, token, sizeof token) > 0;
+}
+
+int ota_client_init(struct ota_client *client, const struct ota_client_config *config,
+                    uint32_t now_ms)
+{
+    memset(client, 0, sizeof *client);
+    if (!is_usable(config))
+        return OTA_E_RANGE;
+    client->config = config;
+    client->now_ms = now_ms;
+    client->poll_ms = config->poll_ms != 0 ? config->poll_ms : OTA_CLIENT_POLL_MS_DEFAULT;
+    int error = ota_journal_mount(&client->journal, config->flash, config->map);
+    if (error != OTA_OK)
+        return error;
+    read_running(client);
+    client->enrol = !has_token(client);
+    if (client->enrol && config->enrolment_key == NULL)
+        return OTA_E_RANGE;
+    error = ota_client_report_init(client);
+    if (error == OTA_OK)
+        error = ota_client_trial_init(client);
+    ota_client_poll_init(client);
+    return error;
+}
+
+/* The daily proof that the server is there and is ours. */
+static void watch_freshness(struct ota_client *client)
+{
+    if (!client->stale && client->now_ms - client->verified_ms >= OTA_CLIENT_STALE_MS) {
+        client->stale = true;
+        ota_client_log_error(client, "stale, no manifest for a day", OTA_E_TIMEOUT);
+    }
+}
+
+/* Nothing is under way: begin what is due, the most pressing first. */
+static void begin_next(struct ota_client *client)
+{
+    if (client->resetting &&
+        (ota_client_report_count(client) == 0 || ota_client_is_due(client, client->reset_due_ms)))
+        ota_client_reset(client);
+    else if (client->enrol && ota_client_is_due(client, client->poll_due_ms))
+        ota_client_enrol(client);
+    else if (client->enrol)
+        return;
+    else if (ota_client_report_waits(client))
+        ota_client_report_send(client);
+    else if (client->resetting)
+        return;
+    else if (ota_client_is_due(client, client->poll_due_ms))
+        ota_client_poll(client);
+    else if (ota_client_download_waits(client))
+        ota_client_download_step(client);
+}
+
+static uint32_t sooner(const struct ota_client *client, uint32_t wait_ms, uint32_t due_ms)
+{
+    uint32_t left_ms = ota_client_is_due(client, due_ms) ? 0 : due_ms - client->now_ms;
+
+    return left_ms < wait_ms ? left_ms : wait_ms;
+}
+
+static uint32_t idle_ms(const struct ota_client *client)
+{
+    uint32_t wait_ms = STEP_MS_MAX;
+
+    if (client->resetting)
+        wait_ms = sooner(client, wait_ms, client->reset_due_ms);
+    if (ota_client_report_count(client) > 0 && !client->enrol)
+        wait_ms = sooner(client, wait_ms, client->report_due_ms);
+    if (client->wanted && !client->ready && !client->resetting)
+        wait_ms = sooner(client, wait_ms, client->download_due_ms);
+    if (client->boot_phase == OTA_BOOT_TRIAL && wait_ms > 1000)
+        wait_ms = 1000; /* the self-test wants to be asked */
+    return client->resetting ? wait_ms : sooner(client, wait_ms, client->poll_due_ms);
+}
+
+uint32_t ota_client_step(struct ota_client *client, uint32_t now_ms)
+{
+    client->now_ms = now_ms;
+    if (!client->halted) {
+        watch_freshness(client);
+        if (client->boot_phase == OTA_BOOT_TRIAL)
+            ota_client_trial_step(client);
+    }
+    if (client->halted)
+        return STEP_MS_MAX;
+    if (client->exchange != EXCHANGE_NONE)
+        return ota_client_advance(client);
+    begin_next(client);
+    return client->exchange != EXCHANGE_NONE ? 0 : idle_ms(client);
+}
+
+void ota_client_poll_now(struct ota_client *client)
+{
+    client->poll_due_ms = client->now_ms;
+}
+
+void ota_client_status(const struct ota_client *client, struct ota_client_status *status)
+{
+    *status = (struct ota_client_status){
+        .enrolled = !client->enrol,
+        .verified = client->verified,
+        .stale = client->stale,
+        .trial = client->boot_phase == OTA_BOOT_TRIAL,
+        .position = client->position,
+        .image_len = client->image_len,
+        .reports = ota_client_report_count(client),
+        .server_now = client->server_now,
+    };
+    status->idle = status->verified && !status->trial && !client->wanted && !client->resetting &&
+                   status->reports == 0 && client->exchange == EXCHANGE_NONE;
+}

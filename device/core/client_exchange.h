@@ -1,0 +1,61 @@
+/*
+ * One exchange with the server at a time: ask, gather or stream the answer, hand the end to whose
+ * it is; and when to try again.
+ */
+#ifndef OTA_DEVICE_CORE_CLIENT_EXCHANGE_H
+#define OTA_DEVICE_CORE_CLIENT_EXCHANGE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "device/core/client.h"
+
+enum client_exchange {
+    EXCHANGE_NONE,
+    EXCHANGE_ENROL,
+    EXCHANGE_MANIFEST,
+    EXCHANGE_REPORT,
+    EXCHANGE_FIRMWARE,
+    EXCHANGES
+};
+
+/* What an exchange of a kind does with its answer. */
+struct ota_client_kind {
+    /* The head is there; a negative error ends the exchange. NULL: any head will do. */
+    int (*head)(struct ota_client *client, const struct ota_http_response *response);
+    /* `len` bytes were added at work.answer + answer_len. A negative error ends the exchange.
+     * NULL: they are gathered there up to OTA_MANIFEST_MAX. */
+    int (*body)(struct ota_client *client, size_t len);
+    /* Over, whole (error 0, client->status says how it went) or not. Another may begin here. */
+    void (*end)(struct ota_client *client, int error);
+    bool streams; /* no deadline for the whole of it: body() watches the rate */
+};
+
+/* Clear work.ask for a new request and put the device's token into it. The caller fills in the
+ * path, then begins. */
+struct ota_http_request *ota_client_ask(struct ota_client *client, const char *method);
+
+/* Start it. On failure the kind's end() is called, so that there is one place for failures. */
+void ota_client_begin(struct ota_client *client, enum client_exchange exchange);
+
+/* Advance the exchange under way by one event. Milliseconds until it wants to be called again. */
+uint32_t ota_client_advance(struct ota_client *client);
+
+/* What the status of a gathered answer means for us: OTA_OK for `wanted`. */
+int ota_client_status_error(const struct ota_client *client, int wanted);
+
+/* When to try again after `failures` in a row: full jitter over a window that doubles, never before
+ * the server's Retry-After. In client->now_ms terms. */
+uint32_t ota_client_retry_ms(struct ota_client *client, uint8_t failures);
+
+/* A random number below `bound` (1 at least). */
+uint32_t ota_client_random(struct ota_client *client, uint32_t bound);
+
+bool ota_client_is_due(const struct ota_client *client, uint32_t due_ms);
+
+static inline uint8_t ota_client_one_more(uint8_t count)
+{
+    return count < UINT8_MAX ? (uint8_t)(count + 1) : count;
+}
+
+#endif

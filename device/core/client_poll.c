@@ -1,0 +1,279 @@
+#include "device/core/client_poll.h"
+
+#include <string.h>
+
+#include "device/core/client_download.h"
+#include "device/core/client_log.h"
+#include "device/core/client_text.h"
+#include "device/port/crypto.h"
+#include "protocol/error.h"
+#include "protocol/json.h"
+
+#define ENROL_PATH "/device/v1/enroll"
+#define FIRST_POLL_MS_MAX 5000U /* the power comes back for a thousand devices at once */
+
+static const struct ota_platform *platform(const struct ota_client *client)
+{
+    return client->config->platform;
+}
+
+void ota_client_poll_init(struct ota_client *client)
+{
+    uint32_t spread_ms = client->poll_ms / 8;
+
+    client->verified_ms = client->now_ms;
+    client->poll_due_ms = client->now_ms;
+    if (client->boot_phase != OTA_BOOT_TRIAL)
+        client->poll_due_ms += ota_client_random(
+            client, (spread_ms < FIRST_POLL_MS_MAX ? spread_ms : FIRST_POLL_MS_MAX) + 1);
+}
+
+static void poll_failed(struct ota_client *client, int error)
+{
+    ota_client_log_error(client, "poll", error);
+    client->poll_failures = ota_client_one_more(client->poll_failures);
+    client->poll_due_ms = ota_client_retry_ms(client, client->poll_failures);
+}
+
+/* ---- enrolment ---- */
+
+static void put_member(struct ota_json_out *out, const char *key, const char *value)
+{
+    ota_json_out_key(out, key);
+    ota_json_out_string(out, ota_text_of(value));
+}
+
+static int encode_enrolment(const struct ota_client *client, char *buf, size_t cap)
+{
+    struct ota_json_out out;
+    char version[OTA_VERSION_TEXT_MAX + 1];
+
+    ota_version_format(&client->version, version, sizeof version);
+    ota_json_out_begin(&out, buf, cap);
+    ota_json_out_object(&out);
+    put_member(&out, "device", client->config->device_id);
+    put_member(&out, "product", client->config->product);
+    put_member(&out, "hardware", client->config->hardware);
+    put_member(&out, "version", version);
+    ota_json_out_key(&out, "hash");
+    ota_json_out_hex(&out, client->hash, OTA_HASH_LEN);
+    ota_json_out_object_end(&out);
+    return ota_json_out_end(&out);
+}
+
+void ota_client_enrol(struct ota_client *client)
+{
+    struct ota_http_request *request = ota_client_ask(client, "POST");
+    char *body = client->work.ask.body;
+
+    int len = encode_enrolment(client, body, sizeof client->work.ask.body);
+    if (len < 0) {
+        poll_failed(client, len);
+        return;
+    }
+    memcpy(client->work.ask.path, ENROL_PATH, sizeof ENROL_PATH);
+    request->bearer = client->config->enrolment_key;
+    request->body = body;
+    request->body_len = (size_t)len;
+    ota_client_begin(client, EXCHANGE_ENROL);
+}
+
+static int find_token(const char *body, size_t len, struct ota_text *token)
+{
+    struct ota_json json;
+    struct ota_text key;
+
+    token->len = 0;
+    int error = ota_json_check(body, len);
+    if (error != OTA_OK)
+        return error;
+    ota_json_open(&json, body, len);
+    ota_json_enter_object(&json);
+    while (ota_json_next_key(&json, &key)) {
+        if (ota_text_is(key, "token"))
+            ota_json_string(&json, token);
+        else
+            ota_json_skip(&json);
+    }
+    if (json.error != OTA_OK)
+        return json.error;
+    if (token->len == 0)
+        return OTA_E_MISSING;
+    return token->len <= OTA_DEVICE_TOKEN_MAX ? OTA_OK : OTA_E_TOO_LARGE;
+}
+
+static void enrol_end(struct ota_client *client, int error)
+{
+    struct ota_text token;
+
+    if (error == OTA_OK)
+        error = ota_client_status_error(client, 201);
+    if (error == OTA_OK)
+        error = find_token((const char *)client->work.answer, client->answer_len, &token);
+    if (error == OTA_OK)
+        error = ota_journal_write(&client->journal, OTA_RECORD_CREDENTIAL, token.at, token.len);
+    if (error != OTA_OK) {
+        poll_failed(client, error);
+        return;
+    }
+    ota_client_log_number(client, "enrolled, status", (uint32_t)client->status);
+    client->enrol = false;
+    client->poll_failures = 0;
+    client->poll_due_ms = client->now_ms;
+}
+
+const struct ota_client_kind ota_client_enrol_kind = {.end = enrol_end};
+
+/* ---- asking for the manifest ---- */
+
+/* The build number's '+' would read as a space in a query. */
+static void put_version(struct ota_client_text *path, const struct ota_version *version)
+{
+    char text[OTA_VERSION_TEXT_MAX + 1];
+
+    ota_version_format(version, text, sizeof text);
+    char *plus = strchr(text, '+');
+    if (plus == NULL) {
+        ota_client_text_put(path, text);
+        return;
+    }
+    ota_client_text_put_len(path, text, (size_t)(plus - text));
+    ota_client_text_put(path, "%2B");
+    ota_client_text_put(path, plus + 1);
+}
+
+static bool put_path(struct ota_client *client)
+{
+    struct ota_client_text path;
+
+    ota_client_text_open(&path, client->work.ask.path, sizeof client->work.ask.path);
+    ota_client_text_put(&path, "/device/v1/manifest?nonce=");
+    ota_client_text_put_hex(&path, client->nonce, sizeof client->nonce);
+    ota_client_text_put(&path, "&product=");
+    ota_client_text_put(&path, client->config->product);
+    ota_client_text_put(&path, "&hardware=");
+    ota_client_text_put(&path, client->config->hardware);
+    ota_client_text_put(&path, "&version=");
+    put_version(&path, &client->version);
+    ota_client_text_put(&path, "&hash=");
+    ota_client_text_put_hex(&path, client->hash, OTA_HASH_LEN);
+    ota_client_text_put(&path, "&counter=");
+    ota_client_text_put_number(&path, client->counter);
+    if (client->boot_phase == OTA_BOOT_TRIAL)
+        ota_client_text_put(&path, "&trial=1");
+    return !path.cut;
+}
+
+void ota_client_poll(struct ota_client *client)
+{
+    ota_client_ask(client, "GET");
+    int error = platform(client)->random(platform(client)->ctx, client->nonce, OTA_NONCE_LEN);
+    if (error == OTA_OK && !put_path(client))
+        error = OTA_E_NO_SPACE;
+    if (error != OTA_OK) {
+        client->retry_after_seconds = 0;
+        poll_failed(client, error);
+        return;
+    }
+    ota_client_begin(client, EXCHANGE_MANIFEST);
+}
+
+/* ---- the manifest ---- */
+
+/* Any of the few keys will do; the envelope's hint is no more than that. */
+static bool verify(void *ctx, struct ota_text key_id, const uint8_t *msg, size_t msg_len,
+                   const uint8_t sig[OTA_SIGNATURE_RAW_LEN])
+{
+    const struct ota_client *client = ctx;
+    struct ota_sha256 sha;
+    uint8_t hash[OTA_HASH_LEN];
+
+    (void)key_id;
+    ota_sha256_init(&sha);
+    ota_sha256_update(&sha, msg, msg_len);
+    ota_sha256_final(&sha, hash);
+    for (uint32_t i = 0; i < client->config->server_key_count; i++) {
+        platform(client)->feed(platform(client)->ctx);
+        if (ota_p256_verify_raw(client->config->server_keys[i], hash, sig))
+            return true;
+    }
+    return false;
+}
+
+/* Signed by our server, for us, in answer to this very poll. */
+static int open_manifest(struct ota_client *client, struct ota_manifest *manifest)
+{
+    const struct ota_manifest_verifier verifier = {verify, client};
+
+    int error = ota_manifest_open(manifest, client->work.answer, client->answer_len, &verifier);
+    if (error != OTA_OK)
+        return error;
+    if (!ota_text_is(manifest->device, client->config->device_id))
+        return OTA_E_DEVICE;
+    if (memcmp(manifest->nonce, client->nonce, OTA_NONCE_LEN) != 0)
+        return OTA_E_NONCE;
+    return OTA_OK;
+}
+
+/* Three quarters to five quarters of the interval, so that devices that met once part again. */
+static uint32_t next_poll_ms(struct ota_client *client)
+{
+    return client->now_ms + client->poll_ms - client->poll_ms / 4 +
+           ota_client_random(client, client->poll_ms / 2 + 1);
+}
+
+static void note_verified(struct ota_client *client, const struct ota_manifest *manifest)
+{
+    client->verified = true;
+    client->stale = false;
+    client->verified_ms = client->now_ms;
+    client->poll_ms = manifest->poll_seconds * 1000;
+    client->poll_due_ms = next_poll_ms(client);
+    client->action = (uint8_t)manifest->action;
+    if (manifest->now > client->server_now)
+        client->server_now = manifest->now;
+}
+
+/* An offer that we can't accept is answered once; a server that keeps making new ones is asked less
+ * and less, so that it can't wear the journal down. */
+static void act(struct ota_client *client, const struct ota_manifest *manifest)
+{
+    int error = OTA_OK;
+
+    client->wanted = false;
+    if (client->boot_phase != OTA_BOOT_TRIAL && manifest->action == OTA_ACTION_INSTALL)
+        error = ota_client_download_offer(client, manifest);
+    else if (client->boot_phase != OTA_BOOT_TRIAL && manifest->action == OTA_ACTION_CANCEL)
+        ota_client_download_cancel(client, manifest->deployment);
+    if (error == OTA_OK) {
+        client->poll_failures = 0;
+        return;
+    }
+    uint32_t due_ms = client->poll_due_ms;
+    poll_failed(client, error);
+    if ((int32_t)(client->poll_due_ms - due_ms) < 0)
+        client->poll_due_ms = due_ms;
+}
+
+static void manifest_end(struct ota_client *client, int error)
+{
+    struct ota_manifest manifest;
+
+    if (error == OTA_OK)
+        error = ota_client_status_error(client, 200);
+    if (error == OTA_OK)
+        error = open_manifest(client, &manifest);
+    /* A nonce is good for one answer. Should the random source repeat itself, zero is no nonce. */
+    memset(client->nonce, 0, OTA_NONCE_LEN);
+    if (error != OTA_OK) {
+        if (client->status == 401 && client->config->token == NULL &&
+            client->config->enrolment_key != NULL)
+            client->enrol = true;
+        poll_failed(client, error);
+        return;
+    }
+    note_verified(client, &manifest);
+    act(client, &manifest);
+}
+
+const struct ota_client_kind ota_client_manifest_kind = {.end = manifest_end};

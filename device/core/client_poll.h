@@ -1,0 +1,17 @@
+/*
+ * Enrolment, and the poll: ask with a nonce, believe only a manifest that the server signed for
+ * this device and this nonce, act on it.
+ */
+#ifndef OTA_DEVICE_CORE_CLIENT_POLL_H
+#define OTA_DEVICE_CORE_CLIENT_POLL_H
+
+#include "device/core/client_exchange.h"
+
+void ota_client_poll_init(struct ota_client *client);
+void ota_client_enrol(struct ota_client *client);
+void ota_client_poll(struct ota_client *client);
+
+extern const struct ota_client_kind ota_client_enrol_kind;
+extern const struct ota_client_kind ota_client_manifest_kind;
+
+#endif

@@ -1,0 +1,214 @@
+#include "device/core/client_report.h"
+
+#include <string.h>
+
+#include "device/core/client_log.h"
+#include "protocol/error.h"
+
+#define REPORTS_PATH "/device/v1/reports"
+#define SEQ_BLOCK 32U              /* numbers reserved by one journal write */
+#define NO_SLOT UINT8_MAX          /* client->report_slot: the report is not kept */
+#define KEPT_HEAD sizeof(uint32_t) /* bytes in front of the body: its sequence number */
+
+_Static_assert(OTA_RECORD_REPORT_LAST - OTA_RECORD_REPORT_0 + 1 == OTA_CLIENT_REPORTS,
+               "each place has its record type");
+_Static_assert(KEPT_HEAD + OTA_CLIENT_REPORT_MAX <= OTA_RECORD_LEN_MAX, "a report fits a record");
+
+static enum ota_record record_of(unsigned slot)
+{
+    return (enum ota_record)(OTA_RECORD_REPORT_0 + slot);
+}
+
+static uint32_t find_seq(struct ota_client *client, unsigned slot)
+{
+    uint8_t kept[KEPT_HEAD + OTA_CLIENT_REPORT_MAX];
+    uint32_t seq = 0;
+
+    int len = ota_journal_read(&client->journal, record_of(slot), kept, sizeof kept);
+    if (len > (int)KEPT_HEAD)
+        memcpy(&seq, kept, KEPT_HEAD);
+    return seq;
+}
+
+int ota_client_report_init(struct ota_client *client)
+{
+    int len =
+        ota_journal_read(&client->journal, OTA_RECORD_SEQUENCE, &client->seq, sizeof client->seq);
+
+    if (len == OTA_E_FLASH)
+        return len;
+    if (len != (int)sizeof client->seq)
+        client->seq = 0;
+    client->seq_limit = client->seq;
+    for (unsigned slot = 0; slot < OTA_CLIENT_REPORTS; slot++)
+        client->reports[slot] = find_seq(client, slot);
+    client->report_slot = NO_SLOT;
+    client->report_due_ms = client->now_ms;
+    return OTA_OK;
+}
+
+static int next_seq(struct ota_client *client, uint32_t *seq)
+{
+    if (client->seq == client->seq_limit) {
+        uint32_t limit = client->seq_limit + SEQ_BLOCK;
+        int error = ota_journal_write(&client->journal, OTA_RECORD_SEQUENCE, &limit, sizeof limit);
+        if (error != OTA_OK)
+            return error;
+        client->seq_limit = limit;
+    }
+    *seq = ++client->seq;
+    return OTA_OK;
+}
+
+/* Bytes of the body, or a negative error. */
+static int encode(struct ota_client *client, struct ota_report *report, char *buf, size_t cap)
+{
+    uint32_t seq;
+
+    int error = next_seq(client, &seq);
+    if (error != OTA_OK)
+        return error;
+    report->seq = seq;
+    report->version = client->version;
+    memcpy(report->hash, client->hash, OTA_HASH_LEN);
+    return ota_report_encode(report, buf, cap);
+}
+
+static unsigned oldest(const struct ota_client *client)
+{
+    unsigned found = 0;
+
+    for (unsigned slot = 1; slot < OTA_CLIENT_REPORTS; slot++)
+        if (client->reports[slot] != 0 &&
+            (client->reports[found] == 0 || client->reports[slot] < client->reports[found]))
+            found = slot;
+    return found;
+}
+
+static unsigned place_for_one(const struct ota_client *client)
+{
+    for (unsigned slot = 0; slot < OTA_CLIENT_REPORTS; slot++)
+        if (client->reports[slot] == 0 && slot != client->report_slot)
+            return slot;
+    return oldest(client);
+}
+
+void ota_client_report(struct ota_client *client, struct ota_text deployment, enum ota_event event,
+                       int reason)
+{
+    uint8_t kept[KEPT_HEAD + OTA_CLIENT_REPORT_MAX];
+    struct ota_report report = {
+        .deployment = deployment,
+        .event = event,
+        .reason = ota_text_of(ota_event_has_reason(event) ? ota_error_name(reason) : ""),
+        .log = {client->log, client->log_len},
+    };
+
+    int len = encode(client, &report, (char *)kept + KEPT_HEAD, OTA_CLIENT_REPORT_MAX);
+    if (len < 0) {
+        ota_client_log_error(client, "report", len);
+        return;
+    }
+    unsigned slot = place_for_one(client);
+    memcpy(kept, &client->seq, KEPT_HEAD);
+    int error = ota_journal_write(&client->journal, record_of(slot), kept, KEPT_HEAD + (size_t)len);
+    if (error != OTA_OK) {
+        ota_client_log_error(client, "report", error);
+        return;
+    }
+    client->reports[slot] = client->seq;
+    client->report_due_ms = client->now_ms;
+}
+
+uint32_t ota_client_report_count(const struct ota_client *client)
+{
+    uint32_t count = 0;
+
+    for (unsigned slot = 0; slot < OTA_CLIENT_REPORTS; slot++)
+        count += client->reports[slot] != 0;
+    return count;
+}
+
+bool ota_client_report_waits(const struct ota_client *client)
+{
+    return client->reports[oldest(client)] != 0 && ota_client_is_due(client, client->report_due_ms);
+}
+
+static struct ota_http_request *ask(struct ota_client *client)
+{
+    struct ota_http_request *request = ota_client_ask(client, "POST");
+
+    memcpy(client->work.ask.path, REPORTS_PATH, sizeof REPORTS_PATH);
+    request->body = client->work.ask.body;
+    return request;
+}
+
+/* ---- sending ---- */
+
+static void forget(struct ota_client *client, unsigned slot)
+{
+    /* Should the journal refuse, the report is sent again after a reset: harmless, the server knows
+     * its number. */
+    (void)ota_journal_write(&client->journal, record_of(slot), NULL, 0);
+    client->reports[slot] = 0;
+}
+
+void ota_client_report_send(struct ota_client *client)
+{
+    uint8_t kept[KEPT_HEAD + OTA_CLIENT_REPORT_MAX];
+    unsigned slot = oldest(client);
+
+    int len = ota_journal_read(&client->journal, record_of(slot), kept, sizeof kept);
+    if (len <= (int)KEPT_HEAD) {
+        forget(client, slot); /* it rotted away */
+        return;
+    }
+    struct ota_http_request *request = ask(client);
+    request->body_len = (size_t)len - KEPT_HEAD;
+    memcpy(client->work.ask.body, kept + KEPT_HEAD, request->body_len);
+    client->report_slot = (uint8_t)slot;
+    ota_client_begin(client, EXCHANGE_REPORT);
+}
+
+void ota_client_report_progress(struct ota_client *client, struct ota_text deployment,
+                                uint32_t percent)
+{
+    struct ota_report report = {
+        .deployment = deployment, .event = OTA_EVENT_DOWNLOADING, .percent = percent};
+    struct ota_http_request *request = ask(client);
+
+    int len = encode(client, &report, client->work.ask.body, OTA_CLIENT_REPORT_MAX);
+    if (len < 0)
+        return;
+    request->body_len = (size_t)len;
+    client->report_slot = NO_SLOT;
+    ota_client_begin(client, EXCHANGE_REPORT);
+}
+
+/* A report that the server will never take is not offered for ever. */
+static bool is_final(int status)
+{
+    return (status >= 200 && status < 300) || status == 400 || status == 404;
+}
+
+static void report_end(struct ota_client *client, int error)
+{
+    unsigned slot = client->report_slot;
+
+    client->report_slot = NO_SLOT;
+    if (error == OTA_OK && is_final(client->status)) {
+        if (client->status >= 400)
+            ota_client_log_number(client, "report dropped, status", (uint32_t)client->status);
+        if (slot != NO_SLOT)
+            forget(client, slot);
+        client->report_failures = 0;
+        return;
+    }
+    if (error == OTA_OK)
+        error = ota_client_status_error(client, 204);
+    ota_client_log_error(client, "report", error);
+    client->report_failures = ota_client_one_more(client->report_failures);
+    client->report_due_ms = ota_client_retry_ms(client, client->report_failures);
+}
+
+const struct ota_client_kind ota_client_report_kind = {.end = report_end};

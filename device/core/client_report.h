@@ -1,0 +1,38 @@
+/*
+ * Reports: what became of a deployment is kept in the journal until the server has it; how far a
+ * download is, is told once and forgotten.
+ *
+ * Four places (OTA_RECORD_REPORT_0 ...), each holding the encoded body behind its sequence number.
+ * When all are taken the oldest gives way. Sequence numbers are reserved in the journal in blocks,
+ * so that a report in RAM costs no write; a reset leaves a gap, never a number twice.
+ */
+#ifndef OTA_DEVICE_CORE_CLIENT_REPORT_H
+#define OTA_DEVICE_CORE_CLIENT_REPORT_H
+
+#include <stdbool.h>
+
+#include "device/core/client_exchange.h"
+#include "protocol/text.h"
+
+/* Find the kept reports in the journal. OTA_OK or OTA_E_FLASH. */
+int ota_client_report_init(struct ota_client *client);
+
+/* Keep a report of `event` until it is delivered. `reason` is an enum ota_error. Does not touch
+ * client->work. What the journal refuses is logged. */
+void ota_client_report(struct ota_client *client, struct ota_text deployment, enum ota_event event,
+                       int reason);
+
+/* true when a kept report may be sent now. */
+bool ota_client_report_waits(const struct ota_client *client);
+/* Send the oldest kept one. */
+void ota_client_report_send(struct ota_client *client);
+
+/* Tell how far a download is. */
+void ota_client_report_progress(struct ota_client *client, struct ota_text deployment,
+                                uint32_t percent);
+
+uint32_t ota_client_report_count(const struct ota_client *client);
+
+extern const struct ota_client_kind ota_client_report_kind;
+
+#endif
