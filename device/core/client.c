@@ -148,6 +148,7 @@ void ota_client_status(const struct ota_client *client, struct ota_client_status
         .trial = client->boot_phase == OTA_BOOT_TRIAL,
         .position = client->position,
         .image_len = client->image_len,
+        .failures = client->poll_failures,
         .reports = ota_client_report_count(client),
         .server_now = client->server_now,
     };

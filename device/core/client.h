@@ -188,6 +188,7 @@ struct ota_client_status {
     bool idle;           /* verified, nothing to fetch, nothing to report, nothing under way */
     uint32_t position;   /* bytes of the download in flash */
     uint32_t image_len;  /* of the download, 0 for none */
+    uint32_t failures;   /* polls in a row that failed */
     uint32_t reports;    /* waiting to be delivered */
     uint64_t server_now; /* seconds since 1970, not below; 0 for unknown */
 };

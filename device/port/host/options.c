@@ -1,0 +1,274 @@
+#include "device/port/host/options.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "device/port/host/pem.h"
+#include "protocol/text.h"
+
+#define EXIT_USAGE 2
+
+static const char usage[] =
+    "usage: ota-device --dir DIR --server URL --id ID --product NAME --hardware NAME\n"
+    "                  (--token-file FILE | --enrolment-key-file FILE)\n"
+    "                  --server-key FILE --release-key FILE [options]\n"
+    "\n"
+    "A device as a process: an STM32F407's flash in DIR/flash.bin, the bootloader at every reset, "
+    "and\n"
+    "the update client. Ending the process at any moment is a power cut; starting it again goes "
+    "on.\n"
+    "\n"
+    "  --dir DIR                 where the flash is kept; created when it isn't there\n"
+    "  --server URL              http://HOST[:PORT]; 127.0.0.1 and localhost are this machine\n"
+    "  --id ID                   [A-Za-z0-9._:-], up to 64 characters\n"
+    "  --product, --hardware     [A-Za-z0-9._-], up to 32 characters each\n"
+    "  --token-file FILE         the device's token, as otactl device add gave it\n"
+    "  --enrolment-key-file FILE a product's enrolment key: the device asks for its own token\n"
+    "  --server-key FILE         PEM public key that manifests are signed with; up to 4 times\n"
+    "  --release-key FILE        PEM public key that images are signed with; up to 4 times\n"
+    "  --image FILE              signed image that a new flash begins with\n"
+    "  --poll-seconds N          until the server says otherwise: 1 to 604800 (1800)\n"
+    "  --trial-seconds N         for a trial to reach the server: 1 to 86400 (600)\n"
+    "  --timeout-seconds N       for an answer to begin, and between its bytes: 1 to 3600 (20)\n"
+    "  --range-bytes N           fetched at a time: 512 to 16777216 (65536)\n"
+    "  --once                    end after the first poll: 0 when its manifest was verified, else "
+    "1\n"
+    "  --exit-when-idle          end with 0 when there is nothing to do and nothing to report\n"
+    "  --help\n";
+
+enum option_value {
+    OPTION_DIR = 256,
+    OPTION_SERVER,
+    OPTION_ID,
+    OPTION_PRODUCT,
+    OPTION_HARDWARE,
+    OPTION_TOKEN_FILE,
+    OPTION_ENROLMENT_KEY_FILE,
+    OPTION_SERVER_KEY,
+    OPTION_RELEASE_KEY,
+    OPTION_IMAGE,
+    OPTION_POLL_SECONDS,
+    OPTION_TRIAL_SECONDS,
+    OPTION_TIMEOUT_SECONDS,
+    OPTION_RANGE_BYTES,
+    OPTION_ONCE,
+    OPTION_EXIT_WHEN_IDLE,
+    OPTION_HELP,
+};
+
+static const struct option long_options[] = {
+    {"dir", required_argument, NULL, OPTION_DIR},
+    {"server", required_argument, NULL, OPTION_SERVER},
+    {"id", required_argument, NULL, OPTION_ID},
+    {"product", required_argument, NULL, OPTION_PRODUCT},
+    {"hardware", required_argument, NULL, OPTION_HARDWARE},
+    {"token-file", required_argument, NULL, OPTION_TOKEN_FILE},
+    {"enrolment-key-file", required_argument, NULL, OPTION_ENROLMENT_KEY_FILE},
+    {"server-key", required_argument, NULL, OPTION_SERVER_KEY},
+    {"release-key", required_argument, NULL, OPTION_RELEASE_KEY},
+    {"image", required_argument, NULL, OPTION_IMAGE},
+    {"poll-seconds", required_argument, NULL, OPTION_POLL_SECONDS},
+    {"trial-seconds", required_argument, NULL, OPTION_TRIAL_SECONDS},
+    {"timeout-seconds", required_argument, NULL, OPTION_TIMEOUT_SECONDS},
+    {"range-bytes", required_argument, NULL, OPTION_RANGE_BYTES},
+    {"once", no_argument, NULL, OPTION_ONCE},
+    {"exit-when-idle", no_argument, NULL, OPTION_EXIT_WHEN_IDLE},
+    {"help", no_argument, NULL, OPTION_HELP},
+    {NULL, 0, NULL, 0},
+};
+
+static bool refuse(const char *option, const char *value, const char *why)
+{
+    fprintf(stderr, "ota-device: --%s %s: %s\n", option, value, why);
+    return false;
+}
+
+static bool take_number(const char *option, const char *text, uint32_t min, uint32_t max,
+                        uint32_t *value)
+{
+    char why[64];
+    char *end;
+
+    errno = 0;
+    unsigned long number = strtoul(text, &end, 10);
+    if (text[0] < '0' || text[0] > '9' || *end != '\0' || errno != 0 || number < min ||
+        number > max) {
+        snprintf(why, sizeof why, "must be a number from %u to %u", min, max);
+        return refuse(option, text, why);
+    }
+    *value = (uint32_t)number;
+    return true;
+}
+
+static bool take_name(const char *option, const char *text, bool good, const char **value)
+{
+    *value = text;
+    return good || refuse(option, text,
+                          option[0] == 'i' ? "must be 1 to 64 of A-Z a-z 0-9 . _ : -, a letter or "
+                                             "digit first"
+                                           : "must be 1 to 32 of A-Z a-z 0-9 . _ -");
+}
+
+/* The first line of a file, which must be the only one. */
+static bool take_secret(const char *option, const char *path, char secret[HOST_SECRET_MAX + 1])
+{
+    char line[HOST_SECRET_MAX + 3];
+    FILE *file = fopen(path, "re");
+
+    if (file == NULL)
+        return refuse(option, path, strerror(errno));
+    size_t len = fread(line, 1, sizeof line - 1, file);
+    fclose(file);
+    while (len > 0 && (line[len - 1] == '\n' || line[len - 1] == '\r'))
+        len--;
+    line[len] = '\0';
+    if (len == 0 || len > HOST_SECRET_MAX ||
+        strspn(line, "abcdefghijklmnopqrstuvwxyz"
+                     "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                     "0123456789_-") != len)
+        return refuse(option, path, "must hold one line of up to 64 characters A-Z a-z 0-9 _ -");
+    memcpy(secret, line, len + 1);
+    return true;
+}
+
+static bool take_key(const char *option, const char *path, uint8_t keys[][OTA_PUBLIC_KEY_LEN],
+                     uint32_t *count)
+{
+    if (*count == HOST_KEYS_MAX)
+        return refuse(option, path, "that is one too many: 4 at most");
+    const char *why = host_pem_read(path, keys[*count]);
+    if (why != NULL)
+        return refuse(option, path, why);
+    ++*count;
+    return true;
+}
+
+/* http://HOST[:PORT][/] */
+static bool take_server(const char *text, struct host_options *options)
+{
+    static const char scheme[] = "http://";
+    uint32_t port = 80;
+
+    if (strncmp(text, "https://", 8) == 0)
+        return refuse("server", text, "this build has no TLS: use http:// and a trusted network");
+    if (strncmp(text, scheme, sizeof scheme - 1) != 0)
+        return refuse("server", text, "must be http://HOST[:PORT]");
+    const char *at = text + sizeof scheme - 1;
+    size_t len = strcspn(at, "/");
+    size_t host_len = strcspn(at, ":/");
+    if (at[len] == '/' && at[len + 1] != '\0')
+        return refuse("server", text, "must have no path: devices use /device/v1 of it");
+    if (host_len == 0 || host_len > HOST_DNS_NAME_MAX || len >= sizeof options->authority ||
+        strspn(at, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-") < host_len)
+        return refuse("server", text, "must name a host or an IPv4 address");
+    memcpy(options->authority, at, len);
+    memcpy(options->host, at, host_len);
+    if (at[host_len] == ':') {
+        const char *digits = options->authority + host_len + 1;
+        char *end;
+        unsigned long number = strtoul(digits, &end, 10);
+        if (digits[0] < '0' || digits[0] > '9' || *end != '\0' || number < 1 || number > 65535)
+            return refuse("server", text, "must have a port from 1 to 65535");
+        port = (uint32_t)number;
+    }
+    options->port = (uint16_t)port;
+    return true;
+}
+
+static bool take(struct host_options *options, int option, const char *value)
+{
+    struct ota_text text = ota_text_of(value != NULL ? value : "");
+
+    switch (option) {
+    case OPTION_DIR:
+        options->dir = value;
+        return true;
+    case OPTION_SERVER:
+        return take_server(value, options);
+    case OPTION_ID:
+        return take_name("id", value, ota_text_is_device_id(text), &options->id);
+    case OPTION_PRODUCT:
+        return take_name("product", value, ota_text_is_name(text), &options->product);
+    case OPTION_HARDWARE:
+        return take_name("hardware", value, ota_text_is_name(text), &options->hardware);
+    case OPTION_TOKEN_FILE:
+        return take_secret("token-file", value, options->token);
+    case OPTION_ENROLMENT_KEY_FILE:
+        return take_secret("enrolment-key-file", value, options->enrolment_key);
+    case OPTION_SERVER_KEY:
+        return take_key("server-key", value, options->server_keys, &options->server_key_count);
+    case OPTION_RELEASE_KEY:
+        return take_key("release-key", value, options->release_keys, &options->release_key_count);
+    case OPTION_IMAGE:
+        options->image = value;
+        return true;
+    case OPTION_POLL_SECONDS:
+        return take_number("poll-seconds", value, OTA_POLL_SECONDS_MIN, OTA_POLL_SECONDS_MAX,
+                           &options->poll_seconds);
+    case OPTION_TRIAL_SECONDS:
+        return take_number("trial-seconds", value, 1, 86400, &options->trial_seconds);
+    case OPTION_TIMEOUT_SECONDS:
+        return take_number("timeout-seconds", value, 1, 3600, &options->timeout_seconds);
+    case OPTION_RANGE_BYTES:
+        return take_number("range-bytes", value, 512, 16777216, &options->range_bytes);
+    case OPTION_ONCE:
+        options->once = true;
+        return true;
+    case OPTION_EXIT_WHEN_IDLE:
+        options->exit_when_idle = true;
+        return true;
+    default:
+        return false; /* getopt_long has said what is wrong */
+    }
+}
+
+static bool is_complete(const struct host_options *options)
+{
+    const struct {
+        bool given;
+        const char *name;
+    } required[] = {
+        {options->dir != NULL, "--dir"},
+        {options->host[0] != '\0', "--server"},
+        {options->id != NULL, "--id"},
+        {options->product != NULL, "--product"},
+        {options->hardware != NULL, "--hardware"},
+        {options->server_key_count > 0, "--server-key"},
+        {options->release_key_count > 0, "--release-key"},
+        {options->token[0] != '\0' || options->enrolment_key[0] != '\0',
+         "--token-file or --enrolment-key-file"},
+    };
+
+    for (size_t i = 0; i < sizeof required / sizeof required[0]; i++) {
+        if (!required[i].given) {
+            fprintf(stderr, "ota-device: %s is missing; --help tells all\n", required[i].name);
+            return false;
+        }
+    }
+    return true;
+}
+
+bool host_options_parse(struct host_options *options, int argc, char **argv, int *status)
+{
+    int option;
+
+    memset(options, 0, sizeof *options);
+    *status = EXIT_USAGE;
+    while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
+        if (option == OPTION_HELP) {
+            fputs(usage, stdout);
+            *status = EXIT_SUCCESS;
+            return false;
+        }
+        if (!take(options, option, optarg))
+            return false;
+    }
+    if (optind < argc) {
+        fprintf(stderr, "ota-device: %s: not an option; --help tells all\n", argv[optind]);
+        return false;
+    }
+    return is_complete(options);
+}
