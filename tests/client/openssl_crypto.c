@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+#include <openssl/bn.h>
+#include <openssl/ecdsa.h>
 #include <openssl/sha.h>
 
 #include "tests/vectors/p256.h"
@@ -38,18 +40,29 @@ static struct p256_key public_key(const uint8_t point[OTA_PUBLIC_KEY_LEN])
     return key;
 }
 
-bool ota_p256_verify_der(const uint8_t key[OTA_PUBLIC_KEY_LEN], const uint8_t hash[OTA_HASH_LEN],
-                         const uint8_t *sig, size_t sig_len)
-{
-    struct p256_key known = public_key(key);
-    return p256_verify_der(&known, hash, sig, sig_len);
-}
-
 bool ota_p256_verify_raw(const uint8_t key[OTA_PUBLIC_KEY_LEN], const uint8_t hash[OTA_HASH_LEN],
                          const uint8_t sig[OTA_SIGNATURE_RAW_LEN])
 {
     struct p256_key known = public_key(key);
     return p256_verify_raw(&known, hash, sig);
+}
+
+bool ota_p256_raw_from_der(const uint8_t *sig, size_t sig_len, uint8_t raw[OTA_SIGNATURE_RAW_LEN])
+{
+    const unsigned char *at = sig;
+    ECDSA_SIG *parsed = d2i_ECDSA_SIG(NULL, &at, (long)sig_len);
+    bool good = parsed != NULL && at == sig + sig_len &&
+                BN_bn2binpad(ECDSA_SIG_get0_r(parsed), raw, 32) == 32 &&
+                BN_bn2binpad(ECDSA_SIG_get0_s(parsed), raw + 32, 32) == 32;
+    ECDSA_SIG_free(parsed);
+    return good;
+}
+
+bool ota_p256_verify_der(const uint8_t key[OTA_PUBLIC_KEY_LEN], const uint8_t hash[OTA_HASH_LEN],
+                         const uint8_t *sig, size_t sig_len)
+{
+    uint8_t raw[OTA_SIGNATURE_RAW_LEN];
+    return ota_p256_raw_from_der(sig, sig_len, raw) && ota_p256_verify_raw(key, hash, raw);
 }
 
 void ota_p256_key_hash(const uint8_t key[OTA_PUBLIC_KEY_LEN], uint8_t key_hash[OTA_HASH_LEN])
