@@ -1,0 +1,207 @@
+// Requests that no honest client sends: framing, headers, paths, JSON, slowness.
+import assert from "node:assert/strict";
+import fs from "node:fs";
+import net from "node:net";
+import { after, before, describe, test } from "node:test";
+
+import { Otad, sleep, until } from "./lib/otad.mjs";
+import { exchange, request } from "./lib/wire.mjs";
+
+const host = "Host: x";
+
+describe("wire", () => {
+  let otad;
+  let auth;
+  before(async () => {
+    otad = await Otad.start();
+    auth = `Authorization: Bearer ${otad.admin}`;
+    await otad.group("g");
+  });
+  after(() => otad.stop());
+
+  const send = (text, options) => exchange(otad.port, text, { ms: 600, ...options });
+  const groups = async () => (await otad.expect(200, "GET", "/api/v1/groups?limit=500")).items.length;
+
+  // A second request hidden in the body of the first must never be answered as one of its own.
+  const hidden = request(["POST /api/v1/groups HTTP/1.1", host, "Content-Length: 17"], '{"name":"smuggle"}');
+  const smuggling = {
+    "Content-Length with Transfer-Encoding": ["Content-Length: 5", "Transfer-Encoding: chunked"],
+    "Transfer-Encoding with Content-Length": ["Transfer-Encoding: chunked", "Content-Length: 5"],
+    "two Content-Lengths that differ": ["Content-Length: 5", "Content-Length: 0"],
+    "two equal Content-Lengths": ["Content-Length: 5", "Content-Length: 5"],
+    "a list as Content-Length": ["Content-Length: 5, 5"],
+    "a signed Content-Length": ["Content-Length: +5"],
+    "a negative Content-Length": ["Content-Length: -5"],
+    "a hexadecimal Content-Length": ["Content-Length: 0x5"],
+    "a Content-Length over 64 bits": ["Content-Length: 99999999999999999999999"],
+    "an empty Content-Length": ["Content-Length:"],
+    "two Transfer-Encodings": ["Transfer-Encoding: chunked", "Transfer-Encoding: chunked"],
+    "an unknown Transfer-Encoding": ["Transfer-Encoding: gzip, chunked"],
+    "Transfer-Encoding identity": ["Transfer-Encoding: identity", "Content-Length: 5"],
+    "Transfer-Encoding xchunked": ["Transfer-Encoding: xchunked"],
+    "a folded Transfer-Encoding": ["Transfer-Encoding:\r\n chunked", "Content-Length: 5"],
+    "two Hosts": ["Host: y", "Content-Length: 5"],
+  };
+  for (const [name, headers] of Object.entries(smuggling))
+    test(`${name} is refused, and nothing behind it is run`, async () => {
+      const before = await groups();
+      const { statuses, text } = await send(request(["POST /api/v1/groups HTTP/1.1", host, auth, ...headers], "0\r\n\r\n" + hidden.replace("17", "18").replace("\r\n\r\n", `\r\n${auth}\r\n\r\n`)));
+      assert.ok(statuses.length <= 1 || statuses.every((status) => status >= 400), text);
+      assert.ok(statuses.length === 0 || (statuses[0] >= 400 && statuses[0] < 500), text);
+      assert.equal(await groups(), before);
+    });
+
+  test("a request without Host, or with a control character in a header, is refused", async () => {
+    for (const lines of [["GET /healthz HTTP/1.1"], ["GET /healthz HTTP/1.1", host, "X: a\x01b"], ["GET /healthz HTTP/1.1", host, "X: a\x7fb"], ["GET /healthz HTTP/1.1", host, "X y: a"], ["GET /healthz HTTP/1.1", host, "X:"], ["GET /healthz HTTP/1.1", host, "X:", " a: b"], ["GET /healthz HTTP/1.1", host, auth, auth]]) {
+      const { statuses, closed } = await send(request(lines));
+      assert.ok(statuses.every((status) => status === 400 || status === 431), `${JSON.stringify(lines)}: ${statuses}`);
+      assert.ok(statuses.length === 1 || closed);
+    }
+  });
+
+  test("other protocols and broken request lines are refused or dropped", async () => {
+    for (const line of ["GET /healthz HTTP/2.0", "GET /healthz HTTP/0.9", "GET /healthz", "GET", "/healthz", "GET  /healthz  HTTP/1.1", "\x16\x03\x01\x02\x00\x01", "GET /healthz HTTP/1.1 x", "G\x00T /healthz HTTP/1.1"]) {
+      const { statuses } = await send(request([line, host]));
+      assert.ok(statuses.length === 0 || (statuses[0] >= 400 && statuses[0] < 600), `${JSON.stringify(line)}: ${statuses}`);
+    }
+  });
+
+  test("header bombs are refused within bounded memory", async () => {
+    const rss = () => Number(/VmRSS:\s+(\d+)/.exec(fs.readFileSync(`/proc/${otad.process.pid}/status`, "utf8"))[1]);
+    const before = rss();
+    const bombs = [request(["GET /healthz HTTP/1.1", host, `X: ${"a".repeat(1 << 20)}`]), request(["GET /healthz HTTP/1.1", host, ...Array.from({ length: 100000 }, (_, i) => `X${i}: a`)]), `GET /${"a".repeat(1 << 20)} HTTP/1.1\r\n${host}\r\n\r\n`, request([`GET /healthz?${"a=b&".repeat(200000)} HTTP/1.1`, host]), "A".repeat(1 << 20)];
+    for (const bomb of bombs) {
+      const { statuses } = await send(bomb);
+      assert.ok(statuses.length === 0 || [400, 413, 414, 431].includes(statuses[0]), String(statuses));
+    }
+    await otad.expect(200, "GET", "/healthz", { token: null });
+    assert.ok(rss() - before < 40000, `${rss() - before} KB more`);
+  });
+
+  test("headers of a kilobyte pass", async () => {
+    const { statuses } = await send(request(["GET /healthz HTTP/1.1", host, `User-Agent: ${"a".repeat(1100)}`, `Cookie: ${"b".repeat(600)}`, "Connection: close"]));
+    assert.deepEqual(statuses, [200]);
+  });
+
+  test("a raw NUL ends what it stands in, and hides nothing", async () => {
+    const before = await groups();
+    for (const lines of [["GET /healthz\x00/../x HTTP/1.1", host], ["GET /healthz HTTP/1.1", host, "X: a\x00b"], ["POST /api/v1/groups HTTP/1.1", host, auth, "Content-Length: 0\x005"]]) {
+      const { statuses } = await send(request(lines, "GET /x"));
+      assert.ok(statuses.length <= 2 && statuses.every((status) => status === 200 || (status >= 400 && status < 500)), `${JSON.stringify(lines)}: ${statuses}`);
+    }
+    assert.equal(await groups(), before);
+  });
+
+  const paths = ["/device/v1/firmware/..%2f..%2fetc%2fpasswd", "/device/v1/firmware/%2e%2e", "/device/v1/firmware/../../../etc/passwd", "/api/v1/devices/a%00b", "/api/v1/devices/%00", "/api/v1/devices/a%0d%0aX:y", "/api/v1/devices/a%", "/api/v1/devices/a%4", "/api/v1/devices/a%zz", "/api/v1/devices/..", "/api/v1/devices/..\\..", "//api/v1/devices", "/api/v1/devices/", "/api/v1//devices", "/api/v1/devices/a/b/c", "/api/v1/devices%00/x", "/%61pi/v1/devices/%7f", "/api/v1/devices/%ff%fe", "/api/v1/devices?x=%00", "*", "http://other/api/v1/devices/nobody", "/api/v1/devices/nobody;a=b"];
+  test("odd paths are refused or not found, and reach no file", async () => {
+    for (const path of paths) {
+      const { statuses, text } = await send(request([`GET ${path} HTTP/1.1`, host, auth, "Connection: close"]));
+      assert.equal(statuses.length, 1, path);
+      assert.ok([400, 404, 405].includes(statuses[0]) || (statuses[0] === 401 && path.startsWith("/device")), `${path}: ${text}`);
+      assert.ok(!/root:/.test(text));
+      if (statuses[0] !== 401) assert.match(text, /"code":"/);
+    }
+  });
+
+  test("an escaped path finds what the plain one does", async () => {
+    await otad.device("esc:1");
+    const { statuses } = await send(request(["GET /%61pi/v1/devices/esc%3a1 HTTP/1.1", host, auth, "Connection: close"]));
+    assert.deepEqual(statuses, [200]);
+  });
+
+  test("methods that a path does not take are told, with those that it takes", async () => {
+    const answer = await otad.call("PUT", "/api/v1/devices");
+    assert.equal(answer.status, 405);
+    assert.equal(answer.headers.get("allow"), "GET, HEAD, POST");
+    for (const method of ["OPTIONS", "TRACE", "FOO"]) {
+      const { statuses } = await send(request([`${method} /api/v1/devices HTTP/1.1`, host, "Connection: close"]));
+      assert.deepEqual(statuses, [405], method);
+    }
+    assert.equal((await otad.call("GET", "/nothing")).body.code, "route_unknown");
+    assert.equal((await otad.call("POST", "/api/v1/groups/1/x", { body: {} })).status, 404);
+  });
+
+  test("a body where none is taken is refused", async () => {
+    await otad.refused(400, "body_unexpected", "DELETE", "/api/v1/groups/1", { body: { a: 1 } });
+    const { statuses } = await send(request(["GET /healthz HTTP/1.1", host, "Content-Length: 3", "Connection: close"], "abc"));
+    assert.deepEqual(statuses, [400]);
+  });
+
+  test("JSON bombs and JSON that readers differ on are refused", async () => {
+    const post = (body) => otad.call("POST", "/api/v1/groups", { body });
+    const cases = ["", " ", "{", "}", "[]", "null", "1", '"a"', "{}x", '{"name":"a"}{"name":"b"}', '{"name":"a","name":"b"}', '{"Name":"a"}', '{"name":"a\\u0000b"}', '{"name":"a\u0000b"}', '{"name":"a\nb"}', "{'name':'a'}", '{"name":"a",}', '{"name":NaN}', '{"name":1e999}', '{"name":"\\ud800"}', '{"name":"\xff"}', '{"na\\u006de":7}', `{"name":${"[".repeat(30000)}`, `{"name":${"[".repeat(9)}${"]".repeat(9)}}`, `{"a":${'{"a":'.repeat(5000)}1`, `{"name":"${"\\".repeat(30001)}`];
+    const before = await groups();
+    for (const body of cases) {
+      const answer = await post(Buffer.from(body, "latin1"));
+      assert.equal(answer.status, 400, `${body.slice(0, 80)}: ${answer.status}`);
+    }
+    const large = await post(`{"name":"${"x".repeat(70000)}"}`);
+    assert.equal(large.status, 413);
+    assert.equal(await groups(), before);
+    await otad.refused(400, "field_invalid", "POST", "/api/v1/rollouts", { body: '{"name":"a","firmware":9007199254740993,"stages":[]}' });
+    await otad.refused(400, "field_invalid", "POST", "/api/v1/rollouts", { body: '{"name":"a","firmware":1.5,"stages":[]}' });
+  });
+
+  test("requests on one connection are answered in order, pipelined as well", async () => {
+    const one = (path, more = []) => request([`GET ${path} HTTP/1.1`, host, ...more]);
+    const { statuses } = await send(one("/healthz") + one("/nothing") + one("/api/v1/groups", [auth]) + one("/healthz", ["Connection: close"]));
+    assert.deepEqual(statuses, [200, 404, 200, 200]);
+    const body = '{"name":"piped"}';
+    const post = request(["POST /api/v1/groups HTTP/1.1", host, auth, `Content-Length: ${body.length}`], body);
+    assert.deepEqual((await send(post + post + one("/healthz", ["Connection: close"]))).statuses, [201, 409, 200]);
+  });
+
+  test("a request that comes byte by byte is served; a body that stops half way leaves nothing", async () => {
+    const text = request(["GET /healthz HTTP/1.1", host, "Connection: close"]);
+    assert.deepEqual((await send([...text], { pause: 2 })).statuses, [200]);
+    const before = await groups();
+    const socket = net.connect(otad.port, "127.0.0.1");
+    socket.write(request(["POST /api/v1/groups HTTP/1.1", host, auth, "Content-Length: 20"], '{"name":'));
+    await sleep(100);
+    socket.destroy();
+    const upload = net.connect(otad.port, "127.0.0.1");
+    upload.write(request(["POST /api/v1/firmware HTTP/1.1", host, auth, "Content-Length: 5000"], "x".repeat(100)));
+    await sleep(200);
+    upload.destroy();
+    await until(() => fs.readdirSync(`${otad.dir}/data/tmp`).length === 0, "the temporary file to go");
+    assert.equal(await groups(), before);
+  });
+
+  test("a large body of somebody without rights is not read", async () => {
+    const socket = net.connect(otad.port, "127.0.0.1");
+    let answer = "";
+    socket.on("data", (chunk) => (answer += chunk));
+    socket.on("error", () => {});
+    socket.write(request(["POST /api/v1/firmware HTTP/1.1", host, "Content-Length: 16000000"]));
+    await until(() => answer.includes(" 401 "), "the refusal, before any of the body");
+    socket.destroy();
+  });
+
+  test("Expect: 100-continue is answered before the body, or with the refusal", async () => {
+    const large = await send(request(["POST /api/v1/firmware HTTP/1.1", host, auth, "Content-Length: 999999999", "Expect: 100-continue"]));
+    assert.deepEqual(large.statuses, [413]);
+    const fine = await send(request(["POST /api/v1/groups HTTP/1.1", host, auth, "Content-Length: 5", "Expect: 100-continue"]));
+    assert.deepEqual(fine.statuses, [100]);
+  });
+
+  test("hundreds of slow connections do not keep others waiting", async () => {
+    const device = await otad.device("swift");
+    const slow = Array.from({ length: 300 }, () => {
+      const socket = net.connect(otad.port, "127.0.0.1");
+      socket.on("error", () => {});
+      socket.write("GET /healthz HT");
+      return socket;
+    });
+    await sleep(300);
+    const times = [];
+    for (let i = 0; i < 100; i++) {
+      for (const socket of slow.slice(i * 3, i * 3 + 3)) socket.write("T");
+      const start = process.hrtime.bigint();
+      await device.poll();
+      times.push(Number(process.hrtime.bigint() - start) / 1e6);
+    }
+    times.sort((a, b) => a - b);
+    for (const socket of slow) socket.destroy();
+    assert.ok(times[94] < 200, `the 95th of 100 polls took ${times[94]} ms`);
+  });
+});
