@@ -58,19 +58,21 @@ static int error_of(int code)
     }
 }
 
-/* A write that failed for want of space may surface as an I/O error: the system's errno decides. */
-static int error_now(struct db *db, int code)
+/* A quota and a bound on file sizes surface as I/O errors, and SQLite does not keep the system's
+ * errno for a failed commit: the callers clear it before, so that it is the failed write's here. */
+static int error_now(int code)
 {
     int error = error_of(code);
 
-    if (error == DB_E_IO && sqlite3_system_errno(db->handle) == ENOSPC)
+    if (error == DB_E_IO && (errno == ENOSPC || errno == EDQUOT || errno == EFBIG))
         return DB_E_FULL;
     return error;
 }
 
 int db_exec(struct db *db, const char *sql)
 {
-    return error_now(db, sqlite3_exec(db->handle, sql, NULL, NULL, NULL));
+    errno = 0;
+    return error_now(sqlite3_exec(db->handle, sql, NULL, NULL, NULL));
 }
 
 static int configure(struct db *db, enum db_mode mode)
@@ -101,7 +103,7 @@ static int open_handle(struct db *db, const char *path, enum db_mode mode)
         flags |= SQLITE_OPEN_READWRITE | (mode == DB_WRITER ? SQLITE_OPEN_CREATE : 0);
     code = sqlite3_open_v2(path, &db->handle, flags, NULL);
     if (code != SQLITE_OK)
-        return error_now(db, code);
+        return error_now(code);
     return configure(db, mode);
 }
 
@@ -167,7 +169,7 @@ struct db_stmt *db_query(struct db *db, const char *sql)
         code =
             sqlite3_prepare_v3(db->handle, sql, -1, SQLITE_PREPARE_PERSISTENT, &stmt->handle, NULL);
         if (code != SQLITE_OK)
-            return broken(db, error_now(db, code));
+            return broken(db, error_now(code));
         stmt->sql = sql;
         stmt->db = db;
     }
@@ -228,10 +230,11 @@ int db_step(struct db_stmt *stmt)
 
     if (stmt->error != DB_OK)
         return stmt->error;
+    errno = 0;
     code = sqlite3_step(stmt->handle);
     if (code == SQLITE_ROW)
         return 1;
-    stmt->error = error_now(stmt->db, code);
+    stmt->error = error_now(code);
     return stmt->error;
 }
 
@@ -363,8 +366,9 @@ void db_savepoint_rollback(struct db *db)
 
 int db_checkpoint(struct db *db)
 {
+    errno = 0;
     return error_now(
-        db, sqlite3_wal_checkpoint_v2(db->handle, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL));
+        sqlite3_wal_checkpoint_v2(db->handle, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL));
 }
 
 int db_limit_pages(struct db *db, int64_t pages)

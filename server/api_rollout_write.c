@@ -211,9 +211,9 @@ static void refuse(struct request *rq, const struct fleet_rollout *rollout,
         request_problem(rq, 409, "too_many_rollouts",
                         "%d rollouts are under way; end one of them first.", FLEET_LIVE_MAX);
     else
-        request_problem(rq, 409, "rollout_state", "%s",
-                        rollout_refusal_sentence((enum rollout_refusal)refusal, command,
-                                                 rollout->r.state));
+        request_problem(
+            rq, 409, "rollout_state", "%s",
+            rollout_refusal_sentence((enum rollout_refusal)refusal, command, rollout->r.state));
 }
 
 static void obey(struct request *rq, enum rollout_command command)
@@ -235,7 +235,8 @@ static void obey(struct request *rq, enum rollout_command command)
         request_problem(rq, 404, "not_found", "There is no rollout with this id.");
         return;
     }
-    error = steer_order(&rq->app->steer, rq->db, rollout, &order, rq->who.name, app_now(), &refusal);
+    error =
+        steer_order(&rq->app->steer, rq->db, rollout, &order, rq->who.name, app_now(), &refusal);
     if (error != DB_OK)
         request_fail(rq, error);
     else if (refusal != ROLLOUT_ALLOWED)

@@ -535,6 +535,14 @@ void fleet_prune_tries(struct fleet *fleet, struct fleet_device *device)
     }
 }
 
+void fleet_count_skip(struct fleet_rollout *rollout, const struct fleet_try *try, int delta)
+{
+    uint32_t *count = &rollout->r.stages[try->d.stage].counts.by_state[DEPLOYMENT_SKIPPED];
+
+    if (try->d.state == DEPLOYMENT_SKIPPED && !try->superseded)
+        *count = (uint32_t)((int64_t)*count + delta);
+}
+
 uint64_t fleet_next_deployment(struct fleet *fleet)
 {
     return ++fleet->last_deployment;

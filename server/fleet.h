@@ -164,6 +164,11 @@ void fleet_refresh_live(struct fleet *fleet);
 struct fleet_try *fleet_add_try(struct fleet *fleet, struct fleet_device *device);
 /* Drop tries of rollouts that are no longer needed to decide: superseded, or ended and final. */
 void fleet_prune_tries(struct fleet *fleet, struct fleet_device *device);
+/* The engine does not count what ended without a verdict: such a device waits again. People want to
+ * see the number, so it is kept in the place of that state: +1 when a try has become so, -1 when it
+ * is about to be superseded or goes. */
+void fleet_count_skip(struct fleet_rollout *rollout, const struct fleet_try *try, int delta);
+
 uint64_t fleet_next_deployment(struct fleet *fleet);
 
 /* Wake for this device at `at` at the latest. Only the earliest of a device counts. */

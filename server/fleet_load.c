@@ -81,8 +81,10 @@ static int load_try(void *ctx, const struct db_deployment *row)
     deployment_from_row(try, row);
     try->next = device->tries;
     device->tries = try;
-    if (!is_ended(&rollout->r))
+    if (!is_ended(&rollout->r)) {
         rollout_count_deployment(&rollout->r, &try->d);
+        fleet_count_skip(rollout, try, 1);
+    }
     /* Whatever its deadline is, it is asked for soon. */
     if (deployment_active(&try->d) || try->d.state == DEPLOYMENT_RETRY)
         fleet_set_alarm(fleet, device, 1);

@@ -14,7 +14,7 @@ struct scan {
     unsigned authorizations;
     const char *length;
     const char *encoding;
-    bool odd; /* a control character in a name or value */
+    bool odd; /* a name that is no token, a value that is empty or holds a control character */
 };
 
 static bool has_control(const char *text)
@@ -25,6 +25,15 @@ static bool has_control(const char *text)
     return false;
 }
 
+/* RFC 9110 section 5.6.2. */
+static bool is_token(const char *text)
+{
+    static const char allowed[] = "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                  "abcdefghijklmnopqrstuvwxyz";
+
+    return text[0] != '\0' && text[strspn(text, allowed)] == '\0';
+}
+
 static enum MHD_Result scan_header(void *ctx, enum MHD_ValueKind kind, const char *name,
                                    const char *value)
 {
@@ -33,7 +42,9 @@ static enum MHD_Result scan_header(void *ctx, enum MHD_ValueKind kind, const cha
     (void)kind;
     if (value == NULL)
         value = "";
-    scan->odd = scan->odd || has_control(name) || has_control(value);
+    /* A value that is empty may be one that was folded: the library then takes the next line's text
+     * for a part of the name, and `Transfer-Encoding:` + ` chunked` passes as something else. */
+    scan->odd = scan->odd || !is_token(name) || value[0] == '\0' || has_control(value);
     if (strcasecmp(name, "Host") == 0) {
         scan->hosts++;
     } else if (strcasecmp(name, "Content-Length") == 0) {
@@ -74,7 +85,8 @@ static bool check_headers(struct request *rq, const char *version, struct framin
 
     MHD_get_connection_values(rq->mhd, MHD_HEADER_KIND, scan_header, &scan);
     if (scan.odd)
-        return refuse(rq, "A header holds a control character.");
+        return refuse(
+            rq, "A header is empty, is folded, or holds a character that must not stand there.");
     if (scan.hosts > 1 || (scan.hosts == 0 && strcmp(version, "HTTP/1.1") == 0))
         return refuse(rq, "Send exactly one Host header.");
     if (scan.authorizations > 1)
@@ -86,6 +98,7 @@ static bool check_headers(struct request *rq, const char *version, struct framin
     if (scan.lengths == 1 && !parse_length(scan.length, &framing->length))
         return refuse(rq, "Content-Length is not a number.");
     framing->has_length = scan.lengths == 1;
+    rq->body_len = framing->length;
     framing->chunked = scan.encodings == 1;
     return true;
 }
@@ -167,7 +180,6 @@ bool framing_check_body(struct request *rq, const struct framing *framing)
     bool is_upload = rq->route->settle != NULL;
     uint32_t max = is_upload ? rq->app->config.firmware_max : rq->route->body_max;
 
-    rq->body_len = framing->length;
     if (max == BODY_NONE && (framing->chunked || framing->length > 0)) {
         request_problem(rq, 400, "body_unexpected", "This request takes no body.");
         return false;

@@ -14,10 +14,10 @@ struct framing {
     uint64_t length;
 };
 
-/* Fills rq->path, rq->peer and *framing. False: the problem is set. */
+/* Fills rq->path, rq->peer, rq->body_len and *framing. False: the problem is set. */
 bool framing_check(struct request *rq, const char *target, const char *version,
                    struct framing *framing);
-/* Whether the route takes such a body. Sets rq->body_len. False: the problem is set. */
+/* Whether the route takes such a body. False: the problem is set. */
 bool framing_check_body(struct request *rq, const struct framing *framing);
 
 /* Decode %XX of `len` characters into buf with a NUL: the length, or -1 for a broken escape, a

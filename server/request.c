@@ -11,9 +11,9 @@
 #include "server/auth.h"
 #include "server/framing.h"
 
-#define DISCARD_MAX (1U << 20)         /* bytes of an unwanted body that are read to its end */
-#define DISCARD_STREAM_MAX (64U << 20) /* the same for an operator's upload */
-#define REFUSED (-1000)                /* what a job returns when its answer is an error */
+#define DISCARD_MAX (1U << 20)           /* bytes of an unwanted body that are read to its end */
+#define DISCARD_OPERATOR_MAX (64U << 20) /* the same for an operator */
+#define REFUSED (-1000)                  /* what a job returns when its answer is an error */
 
 static uint64_t clock_ms(void)
 {
@@ -108,9 +108,9 @@ void request_begin(struct request *rq, struct app *app, struct MHD_Connection *m
 /* How much of a body that is not wanted is read to its end, so that the client sees the answer. */
 static uint64_t discard_max(const struct request *rq)
 {
-    bool upload = rq->route != NULL && rq->route->settle != NULL && rq->who.role != ROLE_NONE;
+    bool operator= rq->who.role >= ROLE_VIEWER && rq->who.role <= ROLE_ADMIN;
 
-    return upload ? DISCARD_STREAM_MAX : DISCARD_MAX;
+    return operator? DISCARD_OPERATOR_MAX : DISCARD_MAX;
 }
 
 bool request_refuses_body(const struct request *rq)
@@ -138,12 +138,23 @@ static bool keep_bytes(struct request *rq, const char *bytes, size_t len)
     return true;
 }
 
+/* As soon as the upload is decided, so that nothing of it is left when the answer is there. */
+static void close_intake(struct request *rq)
+{
+    if (rq->intake == NULL)
+        return;
+    intake_free(rq->intake);
+    rq->intake = NULL;
+    atomic_fetch_sub(&rq->app->uploads, 1);
+}
+
 bool request_take(struct request *rq, const char *bytes, size_t len)
 {
     if (!request_is_over(rq) && rq->intake != NULL) {
         if (intake_write(rq->intake, bytes, len) == INTAKE_OK)
             return true;
         rq->route->settle(rq); /* turns the intake's error into the answer */
+        close_intake(rq);
     } else if (!request_is_over(rq)) {
         if (rq->len + len > rq->route->body_max)
             request_problem(rq, 413, "body_too_large", "The body may have at most %u bytes here.",
@@ -234,6 +245,7 @@ void request_work(struct request *rq)
 
 void request_after_work(struct request *rq)
 {
+    close_intake(rq);
     if (!request_is_over(rq) && rq->route->finish != NULL) {
         rq->route->finish(rq);
         request_reader_release(rq);
@@ -350,10 +362,7 @@ void request_end(struct request *rq, bool completed)
 
     atomic_fetch_add(&rq->app->counters.answers[class < 6 ? class : 0], 1);
     log_request(rq, completed && rq->phase == REQUEST_QUEUED);
-    if (rq->intake != NULL) {
-        intake_free(rq->intake);
-        atomic_fetch_sub(&rq->app->uploads, 1);
-    }
+    close_intake(rq);
     cJSON_Delete(rq->json);
     free(rq->body);
     free(rq->answer.body);

@@ -237,6 +237,7 @@ int serve(const struct config *config)
     pthread_mutex_init(&server->app.reader_lock, NULL);
     umask(077);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a file size limit is an error of write(), like a full disk */
     sigemptyset(&signals);
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGINT);

@@ -77,7 +77,7 @@ static void fill_answer(struct steer_answer *answer, const struct rollout_decisi
     answer->reason = decision->reason;
     answer->not_before = decision->not_before;
     answer->deployment = try != NULL ? try->d.id : 0;
-    if (answer->action != OTA_ACTION_INSTALL)
+    if (answer->action != OTA_ACTION_INSTALL || rollout == NULL)
         return;
     answer->release = rollout->r.release;
     answer->image_len = rollout->image_len;
@@ -90,21 +90,6 @@ static bool facts_equal(const struct fleet_facts *a, const struct fleet_facts *b
     return a->seen == b->seen && a->trial == b->trial && a->counter == b->counter &&
            ota_version_compare(&a->version, &b->version) == 0 &&
            memcmp(a->hash, b->hash, OTA_HASH_LEN) == 0;
-}
-
-/* Whether the engine, shown what the device runs, would change the try. It is asked on copies. */
-static bool would_reconcile(const struct fleet_rollout *rollout, const struct fleet_try *try,
-                            const struct rollout_device *view, uint64_t now)
-{
-    struct rollout copy;
-    struct deployment deployment;
-
-    if (!deployment_active(&try->d) && !try->d.inferred && try->d.state != DEPLOYMENT_RETRY &&
-        !(try->d.state == DEPLOYMENT_SUCCEEDED && rollout->r.health_seconds > 0))
-        return false;
-    copy = rollout->r;
-    deployment = try->d;
-    return deployment_reconcile(&copy, view, &deployment, now).effect != DEPLOYMENT_UNCHANGED;
 }
 
 bool steer_peek(struct fleet *fleet, struct fleet_device *device, const struct fleet_facts *facts,
@@ -123,7 +108,7 @@ bool steer_peek(struct fleet *fleet, struct fleet_device *device, const struct f
         if (candidates.rollouts[i]->txn > fleet_durable(fleet))
             return false;
         if (try != NULL && (try->txn > fleet_durable(fleet) ||
-                            would_reconcile(candidates.rollouts[i], try, &view, now)))
+                            deployment_reconciles(&candidates.rollouts[i]->r, &view, &try->d, now)))
             return false;
     }
     decision = rollout_decide(candidates.at, candidates.count, &view, now);
@@ -196,6 +181,8 @@ static struct fleet_try *open_try(const struct steer *steer, struct fleet_device
     if (try == NULL || !fleet_touch_rollout(fleet, rollout) ||
         (previous != NULL && !fleet_touch_try(fleet, previous)))
         return NULL;
+    if (previous != NULL)
+        fleet_count_skip(rollout, previous, -1);
     deployment_open(&rollout->r, &try->d, previous != NULL ? &previous->d : NULL,
                     fleet_next_deployment(fleet), decision->stage, now);
     device->newest = try->d.id;
@@ -215,6 +202,7 @@ static int supersede(const struct steer *steer, const struct candidates *candida
     if (!fleet_touch_try(steer->fleet, try) || !fleet_touch_rollout(steer->fleet, rollout))
         return DB_E_INTERNAL;
     deployment_supersede(&rollout->r, &try->d, now);
+    fleet_count_skip(rollout, try, 1);
     add_changed(changed, try, rollout, true);
     return DB_OK;
 }
@@ -391,6 +379,8 @@ static int apply_report(const struct steer *steer, struct fleet_device *device,
     *change = deployment_report(&rollout->r, &view, &try->d, report, now);
     if (change->effect == DEPLOYMENT_UNCHANGED)
         return DB_OK;
+    if (change->effect == DEPLOYMENT_MOVED)
+        fleet_count_skip(rollout, try, 1);
     *news = learn(device, report);
     steer_arm(fleet, device, now);
     return steer_move_seats(fleet, device, &seats);

@@ -359,6 +359,7 @@ static int uncount(struct fleet *fleet, struct fleet_device *device, struct stee
         if (!fleet_touch_rollout(fleet, rollout))
             return DB_E_INTERNAL;
         rollout_uncount_deployment(&rollout->r, &try->d);
+        fleet_count_skip(rollout, try, -1);
     }
     return DB_OK;
 }
@@ -477,6 +478,8 @@ static int expire_try(const struct steer *steer, struct db *db, struct fleet_dev
             error = DB_E_INTERNAL;
         else
             change = deployment_expire(&rollout->r, &view, &try->d, now);
+        if (change.effect == DEPLOYMENT_MOVED)
+            fleet_count_skip(rollout, try, 1);
     }
     if (error == DB_OK)
         error = steer_move_seats(fleet, device, &seats);
