@@ -1,11 +1,11 @@
 /*
  * Seam: a NOR flash device, and the areas of it that an update uses.
  *
- * Rules of the device, which every port keeps and host tests enforce: an erase sets a whole sector to
- * 0xff; a program only clears bits, in units of write_len bytes, aligned to it; with write_once a unit
- * is programmed at most once after an erase (ECC flash, as on STM32H7).
- * Power may go at any point of a program (some bits of the unit still set) or of an erase (random
- * bits). Nothing may rely on more.
+ * Rules of the device, which every port keeps and host tests enforce: an erase sets a whole sector
+ * to 0xff; a program only clears bits, in units of write_len bytes, aligned to it; with write_once
+ * a unit is programmed at most once after an erase (ECC flash, as on STM32H7). Power may go at any
+ * point of a program (some bits of the unit still set) or of an erase (random bits). Nothing may
+ * rely on more.
  */
 #ifndef OTA_DEVICE_PORT_FLASH_H
 #define OTA_DEVICE_PORT_FLASH_H
@@ -39,8 +39,8 @@ struct ota_flash_area {
 
 /*
  * Where things lie. All sectors of `primary` and `secondary` have one size S. The secondary is one
- * sector longer than the primary: its first sector is the spare one that the swap needs ("scratch"),
- * so that an install erases and copies each sector once. device/boot/swap.h draws it.
+ * sector longer than the primary: its first sector is the spare one that the swap needs
+ * ("scratch"), so that an install erases and copies each sector once. device/boot/swap.h draws it.
  */
 struct ota_flash_map {
     struct ota_flash_area journal[2]; /* one sector each */

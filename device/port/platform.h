@@ -12,7 +12,8 @@ struct ota_platform {
     /* Fill with unpredictable bytes (nonces). OTA_OK or a negative error: then nothing is asked of
      * the network until it works. */
     int (*random)(void *ctx, void *buf, size_t len);
-    /* Feed the watchdog. Called at least once per OTA_FEED_BYTES hashed, copied or erased sector. */
+    /* Feed the watchdog. Called at least once per OTA_FEED_BYTES hashed, copied or erased sector.
+     */
     void (*feed)(void *ctx);
     /* Reset the chip. Does not return on a device; in host tests it may. */
     void (*reset)(void *ctx);

@@ -78,7 +78,7 @@ struct world {
     const struct world_image *goals[WORLD_GOALS_MAX];
     unsigned goal_count;
     unsigned goal;    /* index of the one under way */
-    unsigned asked;    /* index of the goal that the device was last asked for */
+    unsigned asked;   /* index of the goal that the device was last asked for */
     unsigned reached; /* bit i: goal i was confirmed */
     bool rot_primary; /* once goal 0 is reached, the primary rots */
     bool chatty;      /* the application writes records of its own on the way */
