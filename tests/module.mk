@@ -27,6 +27,7 @@ $(VECTOR_GENERATOR): $(call objects,$(wildcard tests/vectors/*.c)) $(B)/libproto
 
 .PHONY: test
 test: ## every test under ASan and UBSan; ONLY=word runs those whose file name has it
+	@$(MAKE) --no-print-directory -j$$(nproc) SAN=1 compile
 	@$(MAKE) --no-print-directory SAN=1 run-tests
 
 .PHONY: run-tests
