@@ -26,6 +26,7 @@ static void begin(struct run *run, uint64_t seed)
     memset(run->old, 0, sizeof run->old);
     memset(run->could_fail, 0, sizeof run->could_fail);
     run->seed = seed;
+    run->restless = seed % 8 == 7;
     run->random = (seed + 1) * 0x9e3779b97f4a7c15U;
     run_draw(run, 2);
     run->model.rollout_count = PICK(1, 1, 2, 2, 3);
@@ -41,6 +42,7 @@ static void begin(struct run *run, uint64_t seed)
     run->caller.ctx = run;
     run->caller.on_event = run_check_event;
     run->caller.on_change = run_check_change;
+    run->caller.on_offer = run_check_offer;
     run->caller.rollout_count = (size_t)run->model.rollout_count;
     run_set_time(run, RUN_START_TIME);
     run_tell(run, "the beginning");

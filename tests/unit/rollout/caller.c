@@ -183,6 +183,8 @@ static void open_offer(struct caller *caller, size_t device,
     struct deployment *newest = &target->newest[decision->candidate];
     struct deployment previous = *newest;
 
+    if (caller->on_offer != NULL)
+        caller->on_offer(caller->ctx, device, decision);
     caller_change_begin(caller, device);
     if (decision->supersedes != ROLLOUT_NO_CANDIDATE) {
         struct deployment *old = &target->newest[decision->supersedes];

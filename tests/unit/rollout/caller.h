@@ -33,9 +33,11 @@ struct caller {
     bool count_at_once;              /* at the start of a rollout; else caller_count() does */
     uint64_t last_deployment;
     struct rollout_place places[CALLER_ROLLOUTS]; /* of the device that is being changed */
-    /* Called for each event of a rollout and each change of a deployment's state, if set. */
+    /* Called for each event of a rollout, each change of a deployment's state, and each offer
+     * before it is opened, if set. */
     void (*on_event)(void *ctx, size_t rollout, enum rollout_event event);
     void (*on_change)(void *ctx, struct deployment_change change);
+    void (*on_offer)(void *ctx, size_t device, const struct rollout_decision *decision);
     void *ctx;
 };
 

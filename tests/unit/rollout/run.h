@@ -28,7 +28,8 @@ struct met {
 struct run {
     struct met met; /* by all sequences */
     uint64_t seed, random;
-    bool told;
+    bool told;     /* step by step, on stderr */
+    bool restless; /* restarts after each step */
     struct caller caller;
     struct model model;
     struct m_facts facts[M_DEVICES];           /* as they are; the engine learns them by polls */
@@ -65,12 +66,12 @@ void run_compare(struct run *run);
 
 void run_check_devices(struct run *run);
 void run_check_overshoot(struct run *run);
-void run_check_offer(struct run *run, size_t d, const struct rollout_decision *decision);
 /* At an offer and at a forced resume: who may yet fail without another offer. */
 void run_note_could_fail(struct run *run, size_t r);
 /* The caller's hooks; ctx is the run. */
 void run_check_change(void *ctx, struct deployment_change change);
 void run_check_event(void *ctx, size_t r, enum rollout_event event);
+void run_check_offer(void *ctx, size_t d, const struct rollout_decision *decision);
 
 /* A copy of all that the engine keeps, to see that a step changed nothing. */
 struct kept {

@@ -190,8 +190,9 @@ void run_check_devices(struct run *run)
     }
 }
 
-void run_check_offer(struct run *run, size_t d, const struct rollout_decision *decision)
+void run_check_offer(void *ctx, size_t d, const struct rollout_decision *decision)
 {
+    struct run *run = ctx;
     const struct rollout *rollout = &run->caller.rollouts[decision->candidate];
     const struct m_spec *spec = &run->model.specs[decision->candidate];
     const struct m_facts *facts = &run->facts[d];
@@ -212,7 +213,6 @@ void run_check_offer(struct run *run, size_t d, const struct rollout_decision *d
         run_hold(run, limit == 0 || bits(failed_devices(run, decision->candidate, s)) < limit,
                  "no offer once a threshold is reached");
     }
-    run_note_could_fail(run, decision->candidate);
 }
 
 void run_check_change(void *ctx, struct deployment_change change)

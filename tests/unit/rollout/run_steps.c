@@ -64,7 +64,7 @@ static void step_poll(struct run *run, int d)
     run->met.supersedes += decision.supersedes != ROLLOUT_NO_CANDIDATE;
     if (before[decision.candidate].state != DEPLOYMENT_NONE)
         run->old[before[decision.candidate].id] = before[decision.candidate];
-    run_check_offer(run, (size_t)d, &decision);
+    run_note_could_fail(run, decision.candidate);
 }
 
 /* A report about any deployment there ever was. */
@@ -490,7 +490,7 @@ static const struct {
     {step_restart, 3}, {step_come_and_go, 4}, {step_count, 3},         {step_to_deadline, 5},
 };
 
-void run_take_step(struct run *run)
+static void step_by_chance(struct run *run)
 {
     unsigned total = 0, at;
 
@@ -504,6 +504,13 @@ void run_take_step(struct run *run)
         }
         at -= steps[i].weight;
     }
+}
+
+void run_take_step(struct run *run)
+{
+    step_by_chance(run);
+    if (run->restless)
+        step_restart(run);
     settle(run);
     run->met.steps++;
     run_compare(run);
