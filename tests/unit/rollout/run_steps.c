@@ -218,7 +218,17 @@ static void step_time(struct run *run)
     run_set_time(run, now);
 }
 
-/* To the second at which a state's timeout or a soak ends, or just before. */
+/* The next second at which the minute comes at which a window opens or closes for a device. */
+static long window_edge(struct run *run, int r, int d)
+{
+    const struct m_spec *spec = &run->model.specs[r];
+    long local = run->model.now + 60L * run->model.world.facts[d].offset_minutes;
+    long edge = 60L * (run_chance(run, 50) ? spec->window_from : spec->window_to);
+
+    return run->model.now + (edge - local % 86400 + 86400) % 86400;
+}
+
+/* To the second at which a timeout, a soak or a window ends, or just before. */
 static void step_to_deadline(struct run *run)
 {
     const struct m_world *world = &run->model.world;
@@ -229,7 +239,9 @@ static void step_to_deadline(struct run *run)
 
     rollout_tick(&run->caller.rollouts[r], run->caller.now, &next);
     settle(run);
-    if (next != ROLLOUT_NEVER && run_chance(run, 50))
+    if (run->model.specs[r].window_days != 0 && run_chance(run, 50))
+        at = window_edge(run, r, d);
+    else if (next != ROLLOUT_NEVER && run_chance(run, 50))
         at = (long)next;
     else if (world->newest[r][d] >= 0)
         at = model_deadline(&run->model, world->newest[r][d]);
