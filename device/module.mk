@@ -12,11 +12,12 @@ include device/port/host/host.mk
 include device/net/tls.mk
 include device/port/stm32f4/arm.mk
 include device/port/stm32f4/boot.mk
+include tests/powercut/powercut.mk
 
-$(eval $(call library,device-core,device/core/journal.c device/core/slots.c))
+$(eval $(call library,device-core,device/core/crc32.c device/core/journal.c device/core/slots.c))
 $(eval $(call library,device-client,$(wildcard device/core/client*.c)))
 $(eval $(call library,device-host,device/port/host/flash_file.c))
-$(eval $(call library,device-boot,device/boot/boot.c device/boot/swap.c))
+$(eval $(call library,device-boot,device/boot/boot.c device/boot/describe.c device/boot/swap.c))
 
 # The client against a scripted server, over simulated flash, with real signatures.
 CLIENT_WORLD := $(call objects,$(wildcard tests/client/*.c) tests/powercut/flash_sim.c \

@@ -25,6 +25,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "device/core/crc32.h"
 #include "protocol/error.h"
 
 /* As on flash; little endian, like every chip that this runs on. */
@@ -58,19 +59,6 @@ struct source {
 };
 
 static const struct source nothing = {"", 0, 0};
-
-static uint32_t crc32(uint32_t crc, const void *data, size_t len)
-{
-    const uint8_t *bytes = data;
-
-    crc = ~crc;
-    while (len-- > 0) {
-        crc ^= *bytes++;
-        for (int bit = 0; bit < 8; bit++)
-            crc = crc >> 1 ^ (0xedb88320U & (0U - (crc & 1U)));
-    }
-    return ~crc;
-}
 
 /* `len` in whole program units. */
 static uint32_t padded(const struct ota_journal *journal, uint32_t len)
@@ -129,11 +117,12 @@ static bool check_crc(const struct ota_journal *journal, uint32_t addr, struct h
     uint8_t chunk[CHUNK];
     uint32_t len;
 
-    uint32_t crc = crc32(crc32(0, &addr, sizeof addr), header, HEADER_LEN - sizeof header->crc);
+    uint32_t crc =
+        ota_crc32(ota_crc32(0, &addr, sizeof addr), header, HEADER_LEN - sizeof header->crc);
     for (uint32_t at = 0; at < source->len; at += CHUNK) {
         if (fetch_chunk(journal, source, at, chunk, &len) != OTA_OK)
             return false;
-        crc = crc32(crc, chunk, len);
+        crc = ota_crc32(crc, chunk, len);
     }
     if (set)
         header->crc = crc;

@@ -1,13 +1,13 @@
 /*
  * Power cuts: the bootloader, core and journal on simulated flash, cut at every operation.
  *
- *     powercut [--sweep] [--runs N] [--seconds N] [--seed N] [--only WORD] [--brief]
+ *     powercut [--sweep] [--every N] [--only WORD] [--runs N] [--seconds N] [--seed N]
  *
  * --sweep    each scenario on each geometry: a cut at every operation, torn in each way, then on to
  *            the end and through one more update
  * --runs N   random runs with two to four cuts, the later ones mostly during recovery
  * --seconds  stop the random runs after so long, whatever N says
- * --brief    sweep every 7th operation only (for the crypto that is slow)
+ * --every N  sweep every N-th operation only; --only: on the geometries whose name has WORD
  * Ends with a failure when a single run ended dead or wrong; prints the seed that repeats it.
  */
 #include <inttypes.h>
@@ -78,7 +78,7 @@ struct counts {
 
 struct options {
     bool sweep;
-    bool brief;
+    uint64_t every;
     uint64_t runs;
     uint64_t seconds;
     uint64_t seed;
@@ -165,7 +165,7 @@ static void sweep(struct world *world, const struct scenario *scenario,
     struct world_snapshot *start = world_snapshot_new(world);
     uint64_t operations = measure(world, scenario, start, counts);
 
-    for (uint64_t at = 0; at < operations; at += options->brief ? 7 : 1) {
+    for (uint64_t at = 0; at < operations; at += options->every) {
         for (int tear = 0; tear < FLASH_TEAR_KINDS; tear++) {
             world_snapshot_load(world, start);
             world->cuts[0] = (struct world_cut){at, (enum flash_tear)tear};
@@ -248,10 +248,10 @@ static bool parse(int argc, char **argv, struct options *options)
         const char *value = i + 1 < argc ? argv[i + 1] : NULL;
         if (strcmp(argv[i], "--sweep") == 0) {
             options->sweep = true;
-        } else if (strcmp(argv[i], "--brief") == 0) {
-            options->brief = true;
         } else if (value == NULL) {
             return false;
+        } else if (strcmp(argv[i], "--every") == 0) {
+            options->every = strtoull(argv[++i], NULL, 10);
         } else if (strcmp(argv[i], "--runs") == 0) {
             options->runs = strtoull(argv[++i], NULL, 10);
         } else if (strcmp(argv[i], "--seconds") == 0) {
@@ -264,7 +264,7 @@ static bool parse(int argc, char **argv, struct options *options)
             return false;
         }
     }
-    return true;
+    return options->every > 0;
 }
 
 static bool is_wanted(const struct options *options, const char *geometry)
@@ -275,12 +275,12 @@ static bool is_wanted(const struct options *options, const char *geometry)
 int main(int argc, char **argv)
 {
     static struct world worlds[GEOMETRIES];
-    struct options options = {.seed = 1};
+    struct options options = {.every = 1, .seed = 1};
     struct counts counts = {0};
 
     if (!parse(argc, argv, &options)) {
-        fputs("usage: powercut [--sweep] [--brief] [--runs N] [--seconds N] [--seed N] "
-              "[--only GEOMETRY]\n",
+        fputs("usage: powercut [--sweep] [--every N] [--only GEOMETRY] [--runs N] [--seconds N] "
+              "[--seed N]\n",
               stderr);
         return 2;
     }

@@ -234,7 +234,8 @@ static void chat(struct world *world, struct ota_journal *journal)
                world->boots % 7 == 0 ? 0 : 100);
 }
 
-static void download(struct world *world, const struct world_image *image)
+/* false: a sector can't be erased, and the client gives up. */
+static bool download(struct world *world, const struct world_image *image)
 {
     const struct ota_flash *flash = &world->sim.flash;
     struct ota_flash_area area = ota_slots_download_area(flash, &world->sim.map);
@@ -242,11 +243,13 @@ static void download(struct world *world, const struct world_image *image)
 
     for (uint32_t at = 0; at < image->len; at += sector_len) {
         flash_sim_feed(&world->sim);
-        flash->erase(flash->ctx, area.addr + at);
+        if (flash->erase(flash->ctx, area.addr + at) != OTA_OK)
+            return false;
     }
     flash_sim_feed(&world->sim);
     put_image(world, area.addr, image);
     flash_sim_feed(&world->sim);
+    return true;
 }
 
 static enum step request(struct world *world, struct ota_journal *journal)
@@ -257,9 +260,9 @@ static enum step request(struct world *world, struct ota_journal *journal)
 
     world->requested = NULL;
     world->asked = world->goal;
-    download(world, image);
+    bool downloaded = download(world, image);
     chat(world, journal);
-    if (ota_slots_inspect(&world->sim.flash, area.addr, area.len, &info) != OTA_OK) {
+    if (!downloaded || ota_slots_inspect(&world->sim.flash, area.addr, area.len, &info) != OTA_OK) {
         if (!world->lenient)
             judge(world, WORLD_WRONG, "the download can't be read back");
         world->goal++;

@@ -1,0 +1,6 @@
+#include "tests/unit/crypto/cases.h"
+
+int main(void)
+{
+    return crypto_cases_run();
+}
