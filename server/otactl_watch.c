@@ -77,7 +77,6 @@ static void stage_bar(const cJSON *stage, char bar[BAR_CELLS + 1])
 static void headline(const cJSON *rollout, char *buf, size_t cap)
 {
     char *id = otactl_json_id(rollout, "id");
-    const char *reason = otactl_json_text(rollout, "halt_reason");
     buf[0] = '\0';
     append(buf, cap, "rollout ");
     append(buf, cap, id != NULL ? id : "?");
@@ -85,10 +84,6 @@ static void headline(const cJSON *rollout, char *buf, size_t cap)
     append(buf, cap, otactl_json_text(rollout, "name"));
     append(buf, cap, ": ");
     append(buf, cap, otactl_json_text(rollout, "state"));
-    if (reason[0] != '\0') {
-        append(buf, cap, ", ");
-        append(buf, cap, reason);
-    }
     free(id);
 }
 
@@ -116,6 +111,11 @@ unsigned otactl_rollout_draw(FILE *out, const cJSON *rollout, unsigned width)
         snprintf(line, sizeof line, "%2u  %-14.40s [%s] ", lines, name, bar);
         stage_counts(stage, line, sizeof line);
         print_line(out, line, width);
+        lines++;
+    }
+    const char *reason = otactl_json_text(rollout, "halt_reason");
+    if (reason[0] != '\0') {
+        print_line(out, reason, width);
         lines++;
     }
     return lines;
@@ -154,6 +154,9 @@ void otactl_rollout_line(const cJSON *rollout, char *buf, size_t cap)
         append(text, sizeof text, part);
         stage_counts(stage, text, sizeof text);
     }
+    const char *reason = otactl_json_text(rollout, "halt_reason");
+    append(text, sizeof text, reason[0] != '\0' ? ". " : "");
+    append(text, sizeof text, reason);
     otactl_text_clean(text, buf, cap);
 }
 

@@ -401,7 +401,7 @@ test("rollout watch prints a line per change and ends as the rollout does", asyn
   answer = () => [200, { id: 5, name: "w", state: "halted", halt_reason: "1 device failed", stages: stage(0) }];
   const halted = await remote(["rollout", "watch", "5"]);
   assert.equal(halted.code, 1);
-  assert.match(halted.out, /halted, 1 device failed/);
+  assert.match(halted.out, /: halted; .*0 of 2 succeeded\. 1 device failed\n$/);
   answer = () => [404, { detail: "There is no rollout 6." }];
   assert.equal((await remote(["rollout", "watch", "6"])).code, 1);
 });
