@@ -126,6 +126,7 @@ struct board {
     uint64_t deadline;      /* earliest of all, 0 to have them looked at */
     uint64_t end;           /* ps at which the board stops with BOARD_TIME_UP */
     uint64_t blocks;        /* translated blocks run */
+    uint32_t last_block;    /* its address */
     uint32_t flash_busy_lo; /* fetches from [lo, hi) stall while a flash operation runs */
     uint32_t flash_busy_hi;
 

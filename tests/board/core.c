@@ -171,6 +171,10 @@ static void on_block(uc_engine *uc, uint64_t addr, uint32_t size, void *user)
     while (addr >= board->flash_busy_lo && addr < board->flash_busy_hi &&
            board->stop == BOARD_RUNNING && !board->resetting)
         board_skip_to(board, earliest_deadline(board));
+    /* A branch to itself waits for an interrupt or a reset. */
+    if (addr == board->last_block && size == 2)
+        board_skip_to(board, earliest_deadline(board));
+    board->last_block = (uint32_t)addr;
     board->blocks++;
     /* Mixed 16 and 32 bit code with wait states and taken branches: about 1.4 cycles an
      * instruction of 2.8 bytes. */

@@ -357,6 +357,9 @@ static void write_key(struct flash_ctl *flash, uint32_t value)
     }
     if (++flash->keys == 2)
         flash->cr &= ~CR_LOCK;
+    if (flash->stale)
+        board_misuse(flash->board, "flash is unlocked again with stale caches: the last erase was "
+                                   "not followed by a reset of both");
 }
 
 static void write_control(struct flash_ctl *flash, uint32_t value)
@@ -372,10 +375,6 @@ static void write_control(struct flash_ctl *flash, uint32_t value)
     if ((value & CR_LOCK) != 0) {
         flash->cr |= CR_LOCK;
         flash->keys = 0;
-        if (flash->stale) {
-            board_misuse(flash->board, "flash is locked again with stale caches: reset ICACHE and "
-                                       "DCACHE after an erase");
-        }
     } else if ((value & CR_STRT) != 0) {
         start_operation(flash);
     }

@@ -6,7 +6,8 @@
 #include <string.h>
 #include <time.h>
 
-#define POLL_PS BOARD_PS_PER_MS /* how often the sockets are looked at while code runs */
+#define POLL_PS BOARD_PS_PER_MS     /* how often the sockets are looked at while code runs */
+#define OVERSLEPT_NS_MAX 50000000LL /* more is not made up for */
 #define TO_BOARD 0
 #define FROM_BOARD 1
 
@@ -179,15 +180,24 @@ static uint64_t host_ns(void)
     return (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
 }
 
-/* board->idle: sleep as long as the board does, or until a socket has something for it. */
+/* board->idle: sleep as long as the board does, or until a socket has something for it. A sleep of
+ * the host is always a little too long; the next ones are shorter for it. */
 static uint64_t idle(void *ctx, uint64_t until)
 {
     struct net *net = ctx;
     uint64_t from = net->board->now;
+    int64_t wanted_ns = (int64_t)((until - from) / 1000 / net->speed);
+    net->owed_ns += wanted_ns;
     uint64_t start = host_ns();
-    poll_sockets(net, (until - from) / 1000 / net->speed);
-    uint64_t passed = (host_ns() - start) * 1000 * net->speed;
-    uint64_t reached = passed < until - from ? from + passed : until;
+    poll_sockets(net, net->owed_ns > 0 ? (uint64_t)net->owed_ns : 0);
+    int64_t slept_ns = (int64_t)(host_ns() - start);
+    bool woken = slept_ns < net->owed_ns;
+    uint64_t reached =
+        woken ? until - (uint64_t)(net->owed_ns - slept_ns) * 1000 * net->speed : until;
+    reached = reached > from ? reached : from;
+    net->owed_ns = woken ? 0 : net->owed_ns - slept_ns;
+    if (net->owed_ns < -OVERSLEPT_NS_MAX)
+        net->owed_ns = -OVERSLEPT_NS_MAX;
     net->poll_at = reached + POLL_PS;
     return reached;
 }

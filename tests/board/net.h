@@ -31,6 +31,7 @@ struct net {
     Slirp *slirp;
     struct sockaddr_in outbound; /* libslirp keeps a pointer to it */
     unsigned speed;              /* emulated seconds per second of sleep */
+    int64_t owed_ns;             /* sleep of the host still to come, or too long already */
     struct net_faults faults;
     uint32_t random;
     struct eth_frame held[2]; /* by direction: waiting to change places */

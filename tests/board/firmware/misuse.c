@@ -57,6 +57,7 @@ static void misuse(uint32_t choice)
         STM32_FLASH->cr = FLASH_CR_PSIZE_X32 | FLASH_CR_SER | FLASH_CR_SNB(4);
         STM32_FLASH->cr |= FLASH_CR_STRT;
         STM32_FLASH->cr = FLASH_CR_LOCK;
+        unlock();
         break;
     case 9: /* the watchdog's period without its key */
         STM32_IWDG->rlr = 1;
