@@ -62,7 +62,7 @@ $(B)/obj/%.o: %.c
 
 .PHONY: clean
 clean: ## remove what was built, keep fetched third-party sources
-	rm -rf build/host build/san build/arm build/fuzz build/lint-* build/otad build/otactl build/ota-device
+	rm -rf build/host build/san build/arm build/fuzz build/lint-* build/otad build/otactl build/ota-device build/ota-provision
 
 .PHONY: help
 help: ## this list

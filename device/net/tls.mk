@@ -21,3 +21,18 @@ $(B)/libdevice-tls.a: $(call objects,$(TLS_SOURCES)) $(BEARSSL_TLS:%=$(B)/obj/be
 UNIT_TESTS += test_tls
 TEST_LIBS_test_tls := $(call objects,tests/unit/tls/certs.c tests/unit/tls/server.c) $(B)/libdevice-tls.a $(B)/libdevice-crypto.a $(B)/libdevice-net.a \
     $(B)/libdevice-http.a $(B)/liblwip.a -lslirp -lssl -lcrypto -lpthread
+
+# What reads certificates for tools and the client as a process; BearSSL's decoders besides.
+BEARSSL_FILES := codec/pemdec x509/x509_decoder x509/skey_decoder
+TLS_FILES := device/port/host/tls_files.c
+$(B)/libtls-files.a: $(call objects,$(TLS_FILES)) $(BEARSSL_FILES:%=$(B)/obj/bearssl/%.o)
+	@echo "  AR    $@"
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+PROVISION := device/port/host/provision_main.c device/port/host/pem.c device/port/provision.c
+$(call objects,$(TLS_FILES) $(PROVISION)): CPPFLAGS += -isystem $(BEARSSL)/inc
+$(call objects,$(TLS_FILES) $(PROVISION)): | $(BEARSSL)/.fetched
+PROGRAMS += $(B)/ota-provision
+$(B)/ota-provision: $(call objects,$(PROVISION)) $(B)/libtls-files.a $(B)/libprotocol.a
+	@echo "  LD    $@"
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^

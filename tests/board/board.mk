@@ -20,5 +20,9 @@ $(ARM)/firmware/%.elf: $(ARM)/obj/$(BOARD_FIRMWARE_DIR)/%.o $(ARM)/obj/$(BOARD_F
 	@echo "  ARMLD $@"
 	$(Q)$(ARM_CC) $(ARM_LDFLAGS) -T $(BOARD_FIRMWARE_DIR)/firmware.ld -o $@ $(filter %.o,$^)
 
+# The drivers, as the application compiles them.
+$(ARM)/firmware/drivers.elf: $(patsubst %,$(ARM)/obj/device/port/stm32f4/%.o,\
+    board_f429 chip clock flash_f4 rng time)
+
 NODE_TESTS += $(wildcard tests/board/*.test.mjs)
 compile: $(BOARD) $(BOARD_FIRMWARE)

@@ -183,6 +183,8 @@ static bool set_up(struct run *run)
     chip->usart.on_line = on_line;
     chip->usart.on_line_ctx = run;
     chip->iwdg.bites = !options->no_watchdog;
+    if (options->no_hse)
+        chip->rcc.hse_hz = 0;
     chip->rng.seed = options->seed;
     chip->rng.bad_seeds = (uint32_t)options->bad_seeds;
     chip->flash.faults = (struct flash_faults){

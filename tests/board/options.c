@@ -25,6 +25,7 @@ const char options_usage[] =
     "  --link-down FROM-TO     the cable is out, in ms since power-on\n"
     "  --offline               no network at all\n"
     "  --bad-seeds N           the RNG reports a seed error N times\n"
+    "  --no-hse                the external clock never starts\n"
     "  --no-watchdog           it never bites\n"
     "  --seed N                make RNG, tearing and frame faults repeatable\n"
     "  --stats FILE            counters as JSON at the end\n"
@@ -104,6 +105,7 @@ bool options_parse(struct options *options, int argc, char **argv)
         {"duplicate", NUMBER, &options->duplicate},
         {"bad-seeds", NUMBER, &options->bad_seeds},
         {"offline", FLAG, &options->offline},
+        {"no-hse", FLAG, &options->no_hse},
         {"no-watchdog", FLAG, &options->no_watchdog},
         {"allow-misuse", FLAG, &options->allow_misuse},
         {"quiet", FLAG, &options->quiet},

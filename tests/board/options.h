@@ -37,6 +37,7 @@ struct options {
     uint64_t duplicate;
     uint64_t bad_seeds;
     bool offline;
+    bool no_hse;
     bool no_watchdog;
     bool allow_misuse;
     bool quiet;

@@ -15,4 +15,17 @@ const struct stm32f4_board stm32f4_board = {
         },
     .log_port = 'D',
     .log_pin = 8,
+    .hse_hz = 8000000, /* from the debug probe */
+    .hse_bypass = true,
+    .led = {'B', 0},
+    .rmii = {{'A', 1},
+             {'A', 2},
+             {'A', 7},
+             {'B', 13},
+             {'C', 1},
+             {'C', 4},
+             {'C', 5},
+             {'G', 11},
+             {'G', 13}},
+    .phy_address = 0,
 };

@@ -37,10 +37,9 @@ int memcmp(const void *a, const void *b, size_t len)
 {
     const uint8_t *left = a;
     const uint8_t *right = b;
-    for (; len-- > 0; left++, right++) {
+    for (; len-- > 0; left++, right++)
         if (*left != *right)
             return *left < *right ? -1 : 1;
-    }
     return 0;
 }
 
@@ -63,10 +62,9 @@ size_t strlen(const char *text)
 
 char *strchr(const char *text, int c)
 {
-    for (; *text != (char)c; text++) {
+    for (; *text != (char)c; text++)
         if (*text == '\0')
             return NULL;
-    }
     union {
         const char *constant;
         char *text;
