@@ -30,8 +30,14 @@ test: ## every test under ASan and UBSan; ONLY=word runs those whose file name h
 	@$(MAKE) --no-print-directory -j$$(nproc) SAN=1 compile
 	@$(MAKE) --no-print-directory SAN=1 run-tests
 
+# What the node tests import; `npm ci` writes this file last.
+NODE_MODULES := node_modules/.package-lock.json
+$(NODE_MODULES): package.json package-lock.json
+	npm ci --ignore-scripts --no-progress --loglevel=error
+	@touch $@
+
 .PHONY: run-tests
-run-tests: compile
+run-tests: compile $(NODE_MODULES)
 	@tests/run --build $(B) $(if $(ONLY),--only $(ONLY)) $(UNIT_PROGRAMS) $(SCRIPT_TESTS) $(NODE_TESTS)
 
 .PHONY: compile

@@ -45,7 +45,7 @@ const asked = (server) => server.firmware.reduce((sum, [start, end]) => sum + en
 const first = (n, bad) => (request, socket, server) =>
   server.firmware.length > n ? false : bad(request, socket, server);
 
-describe("ota-device", { concurrency: 10 }, () => {
+describe("ota-device", { concurrency: 6 }, () => {
   test("updates from a server that behaves, on one connection a boot", async () => {
     const w = await world();
     await live(w);
