@@ -22,7 +22,7 @@ $(ARM)/firmware/%.elf: $(ARM)/obj/$(BOARD_FIRMWARE_DIR)/%.o $(ARM)/obj/$(BOARD_F
 
 # The drivers, as the application compiles them.
 $(ARM)/firmware/drivers.elf: $(patsubst %,$(ARM)/obj/device/port/stm32f4/%.o,\
-    board_f429 chip clock flash_f4 rng time)
+    board_f429 chip clock flash_f4 rng ticks)
 
 NODE_TESTS += $(wildcard tests/board/*.test.mjs)
 compile: $(BOARD) $(BOARD_FIRMWARE)

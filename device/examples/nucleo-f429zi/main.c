@@ -20,7 +20,7 @@
 #include "device/port/stm32f4/flash_f4.h"
 #include "device/port/stm32f4/led.h"
 #include "device/port/stm32f4/rng.h"
-#include "device/port/stm32f4/time.h"
+#include "device/port/stm32f4/ticks.h"
 #include "protocol/error.h"
 
 #define PROVISION ((const uint8_t *)0x08004000U) /* flash sector 1 */

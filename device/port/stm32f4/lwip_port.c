@@ -4,7 +4,7 @@
 
 #include "device/port/stm32f4/chip.h"
 #include "device/port/stm32f4/rng.h"
-#include "device/port/stm32f4/time.h"
+#include "device/port/stm32f4/ticks.h"
 #include "protocol/error.h"
 
 uint32_t stm32f4_lwip_random(void)

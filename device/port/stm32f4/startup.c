@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "device/port/stm32f4/chip.h"
-#include "device/port/stm32f4/time.h"
+#include "device/port/stm32f4/ticks.h"
 
 /* app.ld */
 extern uint32_t app_data_start[], app_data_end[], app_bss_start[], app_bss_end[];

@@ -9,7 +9,7 @@
 #include "device/port/stm32f4/clock.h"
 #include "device/port/stm32f4/flash_f4.h"
 #include "device/port/stm32f4/rng.h"
-#include "device/port/stm32f4/time.h"
+#include "device/port/stm32f4/ticks.h"
 #include "protocol/error.h"
 #include "tests/board/firmware/firmware.h"
 

@@ -1,4 +1,4 @@
-#include "device/port/stm32f4/time.h"
+#include "device/port/stm32f4/ticks.h"
 
 #include "device/port/stm32f4/clock.h"
 #include "device/port/stm32f4/stm32f4_regs.h"

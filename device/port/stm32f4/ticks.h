@@ -3,8 +3,8 @@
  *
  * The application's vector table has to name stm32f4_systick() for exception 15.
  */
-#ifndef OTA_DEVICE_PORT_STM32F4_TIME_H
-#define OTA_DEVICE_PORT_STM32F4_TIME_H
+#ifndef OTA_DEVICE_PORT_STM32F4_TICKS_H
+#define OTA_DEVICE_PORT_STM32F4_TICKS_H
 
 #include <stdint.h>
 
