@@ -33,6 +33,6 @@ PROVISION := device/port/host/provision_main.c device/port/host/pem.c device/por
 $(call objects,$(TLS_FILES) $(PROVISION)): CPPFLAGS += -isystem $(BEARSSL)/inc
 $(call objects,$(TLS_FILES) $(PROVISION)): | $(BEARSSL)/.fetched
 PROGRAMS += $(B)/ota-provision
-$(B)/ota-provision: $(call objects,$(PROVISION)) $(B)/libtls-files.a $(B)/libprotocol.a
+$(B)/ota-provision: $(call objects,$(PROVISION)) $(B)/libtls-files.a $(B)/libdevice-core.a $(B)/libprotocol.a
 	@echo "  LD    $@"
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^

@@ -3,26 +3,15 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "device/core/crc32.h"
 #include "protocol/error.h"
 
 #define ITEM_HEAD_LEN 4U
-#define CRC_POLYNOMIAL 0xedb88320U
 #define PRIVATE_KEY_LEN 32U
 
 static uint32_t get32(const uint8_t *at)
 {
     return at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 | (uint32_t)at[3] << 24;
-}
-
-uint32_t ota_provision_crc(const uint8_t *bytes, size_t len)
-{
-    uint32_t crc = 0xffffffffU;
-    for (size_t i = 0; i < len; i++) {
-        crc ^= bytes[i];
-        for (int bit = 0; bit < 8; bit++)
-            crc = crc >> 1 ^ ((crc & 1U) != 0 ? CRC_POLYNOMIAL : 0);
-    }
-    return ~crc;
 }
 
 struct item {
@@ -186,7 +175,7 @@ int ota_provision_read(struct ota_provision *provision, const uint8_t *block, si
     uint32_t len = get32(block + 4);
     if (len > cap - OTA_PROVISION_HEAD_LEN)
         return OTA_E_RANGE;
-    if (ota_provision_crc(block + OTA_PROVISION_HEAD_LEN, len) != get32(block + 8))
+    if (ota_crc32(0, block + OTA_PROVISION_HEAD_LEN, len) != get32(block + 8))
         return OTA_E_HASH;
     return read_items(provision, block + OTA_PROVISION_HEAD_LEN, len);
 }

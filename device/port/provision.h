@@ -80,6 +80,4 @@ struct ota_provision {
  * OTA_E_MISSING without device_id, host, authority, port, server_keys or release_keys. */
 int ota_provision_read(struct ota_provision *provision, const uint8_t *block, size_t cap);
 
-uint32_t ota_provision_crc(const uint8_t *bytes, size_t len);
-
 #endif

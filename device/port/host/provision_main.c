@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "device/core/crc32.h"
 #include "device/port/host/pem.h"
 #include "device/port/host/tls_files.h"
 #include "device/port/provision.h"
@@ -214,7 +215,7 @@ static int write_block(struct block *block, const char *path)
     size_t len = block->len - OTA_PROVISION_HEAD_LEN;
     put32(block->bytes, OTA_PROVISION_MAGIC);
     put32(block->bytes + 4, (uint32_t)len);
-    put32(block->bytes + 8, ota_provision_crc(block->bytes + OTA_PROVISION_HEAD_LEN, len));
+    put32(block->bytes + 8, ota_crc32(0, block->bytes + OTA_PROVISION_HEAD_LEN, len));
     int error = ota_provision_read(&provision, block->bytes, block->len);
     if (error != OTA_OK)
         return fail("the block", ota_error_name(error));

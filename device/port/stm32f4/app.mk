@@ -14,10 +14,8 @@ APP_CPPFLAGS := -Idevice/port/stm32f4/lwip $(LWIP_CPPFLAGS) -isystem $(BEARSSL)/
 # The linker sees all of it at once (5 KB less); plain code besides, for debuggers and `size`.
 APP_CFLAGS := $(ARM_CFLAGS) -fno-strict-aliasing -flto -flto-partition=one -ffat-lto-objects
 
-CLIENT_SOURCES := $(wildcard device/core/client*.c)
-APP_CORE_SOURCES := $(CLIENT_SOURCES) device/core/journal.c device/core/slots.c \
-    protocol/error.c protocol/image.c protocol/fields.c protocol/json.c protocol/json_encode.c protocol/manifest.c protocol/report_encode.c \
-    protocol/text.c protocol/version.c
+# All of it: the linker takes what is used.
+APP_CORE_SOURCES := $(wildcard device/core/*.c) $(wildcard protocol/*.c)
 APP_HTTP_SOURCES := device/net/http.c device/net/http_request.c device/net/transport_lwip.c
 APP_PORT_SOURCES := device/port/provision.c device/port/bearssl/crypto.c \
     $(filter-out %/boot_main.c %/mem.c $(wildcard device/port/stm32f4/board_*.c),\
