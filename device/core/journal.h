@@ -48,8 +48,8 @@ int ota_journal_mount(struct ota_journal *journal, const struct ota_flash *flash
                       const struct ota_flash_map *map);
 
 /* Copy the newest record of `type` out. Bytes of the record (at most cap), OTA_E_NOT_FOUND (never
- * written, or cleared), OTA_E_NO_SPACE when it is longer than cap, or OTA_E_FLASH (unreadable, or it
- * has rotted since the mount; another mount finds the next older one). */
+ * written, or cleared), OTA_E_NO_SPACE when it is longer than cap, or OTA_E_FLASH (unreadable, or
+ * it has rotted since the mount; another mount finds the next older one). */
 int ota_journal_read(struct ota_journal *journal, enum ota_record type, void *buf, size_t cap);
 
 /* Append; durable when it returns OTA_OK. After an error the former record still counts. `len` 0

@@ -1,7 +1,8 @@
 /*
  * Seam: SHA-256 and ECDSA P-256 verification, bound at link time.
  *
- * device/port/bearssl/crypto.c is the implementation for device and host; no heap. FIPS 180-4, FIPS 186-4.
+ * device/port/bearssl/crypto.c is the implementation for device and host; no heap. FIPS 180-4, FIPS
+ * 186-4.
  */
 #ifndef OTA_DEVICE_PORT_CRYPTO_H
 #define OTA_DEVICE_PORT_CRYPTO_H
@@ -20,7 +21,8 @@ void ota_sha256_init(struct ota_sha256 *sha);
 void ota_sha256_update(struct ota_sha256 *sha, const void *data, size_t len);
 void ota_sha256_final(const struct ota_sha256 *sha, uint8_t hash[OTA_HASH_LEN]);
 
-/* true only if `sig` (DER, or raw r | s) is a signature of `hash` by the uncompressed point `key`. */
+/* true only if `sig` (DER, or raw r | s) is a signature of `hash` by the uncompressed point `key`.
+ */
 bool ota_p256_verify_der(const uint8_t key[OTA_PUBLIC_KEY_LEN], const uint8_t hash[OTA_HASH_LEN],
                          const uint8_t *sig, size_t sig_len);
 bool ota_p256_verify_raw(const uint8_t key[OTA_PUBLIC_KEY_LEN], const uint8_t hash[OTA_HASH_LEN],
