@@ -14,6 +14,7 @@ include device/port/stm32f4/arm.mk
 include device/port/stm32f4/boot.mk
 include tests/powercut/powercut.mk
 include device/port/stm32f4/app.mk
+include tests/size/size.mk
 
 $(eval $(call library,device-core,device/core/crc32.c device/core/journal.c device/core/slots.c))
 $(eval $(call library,device-client,$(wildcard device/core/client*.c)))

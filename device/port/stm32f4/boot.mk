@@ -21,7 +21,9 @@ BOOT_SOURCES := \
 BOOT_OPTIMIZE ?= -Os
 BOOT_CFLAGS := $(ARM_FLAGS) $(BOOT_OPTIMIZE) -flto -ffunction-sections -fdata-sections -fno-strict-aliasing \
     -ffreestanding -fno-tree-loop-distribute-patterns
-BOOT_LDFLAGS := -nostartfiles -nostdlib -Wl,--gc-sections -Wl,--fatal-warnings -T device/port/stm32f4/boot.ld
+# The call graph with the stack of each function (x.ci) is what tests/size reads.
+BOOT_LDFLAGS := -nostartfiles -nostdlib -Wl,--gc-sections -Wl,--fatal-warnings \
+    -fcallgraph-info=su -T device/port/stm32f4/boot.ld
 BOOT_LIBS := -lgcc
 
 # BearSSL for P-256 only, and with its two largest arrays in static memory instead of on the stack:
@@ -45,7 +47,7 @@ $(BOOT)/obj/%.o: %.c
 	$(Q)$(ARM_CC) -I. -I$(BOOT) -isystem $(BEARSSL)/inc -std=c11 $(BOOT_CFLAGS) $(WARNINGS) $(WERROR) \
 	    -MMD -MP -c -o $@ $<
 # The compiler calls these by itself, after the linker has looked for them.
-$(BOOT)/obj/device/port/stm32f4/mem.o: BOOT_CFLAGS += -fno-lto -fno-builtin
+$(BOOT)/obj/device/port/stm32f4/mem.o: BOOT_CFLAGS += -fno-lto -fno-builtin -fcallgraph-info=su
 $(BOOT)/obj/device/port/bearssl/crypto.o: | $(BEARSSL)/.fetched
 
 # Made anew when the variables change, not only when the files do.
