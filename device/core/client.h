@@ -94,75 +94,67 @@ union ota_client_work {
     uint8_t answer[OTA_MANIFEST_MAX];
 };
 
-/* Private to device/core/client*.c; callers use the functions. */
+/* Private to device/core/client*.c; callers use the functions. Small fields first: a Cortex-M
+ * reaches the first 32 bytes, and the words up to 124, by its short instructions. */
 struct ota_client {
-    const struct ota_client_config *config;
-    struct ota_journal journal;
-
-    /* What runs. */
-    uint8_t hash[OTA_HASH_LEN];
-    struct ota_version version;
-    uint32_t counter;       /* of the image that runs */
-    uint32_t counter_floor; /* confirmed */
-    uint8_t boot_phase;     /* enum ota_boot_phase */
-
-    /* The exchange under way. */
-    uint8_t exchange; /* enum client_exchange */
-    bool headed;      /* the head of the answer came */
-    bool halted;      /* reset was asked for */
-    int16_t status;
-    uint16_t answer_len;          /* bytes of work.answer in use */
-    uint32_t retry_after_seconds; /* 0 for none */
-    uint32_t exchange_ms;         /* when it began */
-
-    /* Polling. */
-    uint8_t nonce[OTA_NONCE_LEN];
-    uint32_t now_ms;
-    uint32_t poll_ms;
-    uint32_t poll_due_ms;
-    uint32_t verified_ms; /* when the last manifest was verified, or the boot */
-    uint64_t server_now; /* floor of the time of day: the highest `now` of a manifest, 0 for none */
-    uint8_t poll_failures;
-    bool verified; /* a manifest was, since boot */
+    uint8_t exchange;   /* enum client_exchange: the one under way */
+    uint8_t boot_phase; /* enum ota_boot_phase */
+    uint8_t action;     /* enum ota_action of the last verified manifest */
+    bool headed;        /* the head of the answer came */
+    bool halted;        /* reset was asked for */
+    bool enrol;         /* the token is missing, or the server doesn't know it any more */
+    bool verified;      /* a manifest was, since boot */
     bool stale;
-    bool enrol;     /* the token is missing, or the server doesn't know it any more */
-    uint8_t action; /* enum ota_action of the last verified manifest */
-
-    /* Download; the rest of it is in the journal's update record. */
-    bool wanted;  /* the last manifest wants it */
-    bool located; /* `position` and `erased` are known */
-    bool ready;   /* verified in flash; waits for the manifest that says so again */
-    uint8_t failures;
+    bool wanted;    /* the last manifest wants the download */
+    bool located;   /* `position` and `erased` are known */
+    bool ready;     /* verified in flash; waits for the manifest that says so again */
+    bool fit;       /* the self-test has passed */
+    bool resetting; /* waits for the reports to be delivered */
+    uint8_t poll_failures;
+    uint8_t report_failures;
+    uint8_t failures; /* of the download, in a row */
     uint8_t strikes;
     uint8_t slow;
     uint8_t told_percent; /* last reported quarter, or UINT8_MAX */
     uint8_t report_slot;  /* of the report under way */
+    int16_t status;
+    uint16_t answer_len; /* bytes of work.answer in use */
+    uint16_t log_len;
+
+    const struct ota_client_config *config;
+    uint32_t now_ms;
+    uint32_t exchange_ms;         /* when it began */
+    uint32_t retry_after_seconds; /* 0 for none */
+
+    /* Download; the rest of it is in the journal's update record. */
     uint32_t image_len;
     uint32_t position;   /* bytes in flash, a multiple of the flash's write_len or image_len */
     uint32_t erased;     /* sectors */
     uint32_t range_left; /* bytes still expected of this answer */
     uint32_t skip;       /* bytes of this answer that are in flash already */
     uint32_t before;     /* position when the exchange began */
-    uint32_t download_due_ms;
     uint32_t window_ms;
     uint32_t window_len; /* bytes taken in this window */
+    uint32_t download_due_ms;
 
-    /* Trial and install. */
+    uint32_t poll_ms;
+    uint32_t poll_due_ms;
+    uint32_t verified_ms;  /* when the last manifest was verified, or the boot */
     uint32_t trial_ms;     /* when it began */
     uint32_t reset_due_ms; /* when `resetting` */
-    bool fit;              /* the self-test has passed */
-    bool resetting;        /* waits for the reports to be delivered */
-
-    /* Reports. */
-    uint8_t report_failures;
     uint32_t report_due_ms;
-    uint32_t seq;                         /* last used */
-    uint32_t seq_limit;                   /* reserved in the journal up to here */
+    uint32_t seq;           /* of the last report */
+    uint32_t seq_limit;     /* reserved in the journal up to here */
+    uint32_t counter;       /* of the image that runs */
+    uint32_t counter_floor; /* confirmed */
+    uint64_t server_now; /* floor of the time of day: the highest `now` of a manifest, 0 for none */
+
     uint32_t reports[OTA_CLIENT_REPORTS]; /* seq of each kept one, 0 for a free place */
-
-    uint16_t log_len;
+    struct ota_version version;           /* of the image that runs */
+    uint8_t hash[OTA_HASH_LEN];
+    uint8_t nonce[OTA_NONCE_LEN];
+    struct ota_journal journal;
     char log[OTA_CLIENT_LOG_MAX]; /* lines joined by '|' */
-
     union ota_client_work work;
 };
 

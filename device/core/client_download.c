@@ -241,6 +241,14 @@ static void ask_range(struct ota_client *client, const struct ota_update *update
     ota_client_begin(client, EXCHANGE_FIRMWARE);
 }
 
+/* In 32 bits: of images beyond 42 MB a little less than exact. */
+static uint32_t percent_of(uint32_t position, uint32_t len)
+{
+    if (len > UINT32_MAX / 100)
+        return position / (len / 100);
+    return position * 100 / len;
+}
+
 void ota_client_download_step(struct ota_client *client)
 {
     struct ota_update update;
@@ -259,7 +267,7 @@ void ota_client_download_step(struct ota_client *client)
         if (client->position > 0)
             ota_client_log_number(client, "download goes on at", client->position);
     }
-    uint32_t percent = (uint32_t)((uint64_t)client->position * 100 / update.image_len);
+    uint32_t percent = percent_of(client->position, update.image_len);
     uint8_t quarter = (uint8_t)(percent / PERCENT_STEP);
     if (client->position == update.image_len) {
         verify(client, &update);
@@ -299,7 +307,7 @@ static int check_range(struct ota_client *client, const struct ota_http_response
         response->range_total != client->image_len ||
         response->range_end - response->range_start >= client->range_left)
         return OTA_E_HTTP_RANGE;
-    client->range_left = (uint32_t)(response->range_end - response->range_start) + 1;
+    client->range_left = response->range_end - response->range_start + 1;
     if (response->has_length && response->length != client->range_left)
         return OTA_E_HTTP_RANGE;
     return OTA_OK;
@@ -320,9 +328,7 @@ static int check_whole(struct ota_client *client, const struct ota_http_response
 static int check_etag(struct ota_client *client, struct ota_update *update,
                       const struct ota_http_response *response)
 {
-    bool is_new = response->etag[0] != '\0' && strcmp(response->etag, update->etag) != 0;
-
-    if (!is_new)
+    if (response->etag[0] == '\0' || ota_text_is(ota_text_of(response->etag), update->etag))
         return OTA_OK;
     if (client->position > 0 && update->etag[0] != '\0') {
         start_over(client, update, OTA_CLIENT_RESTARTS_MAX, OTA_E_HTTP_RANGE);

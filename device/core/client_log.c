@@ -4,6 +4,7 @@
 
 #include "device/core/client_text.h"
 #include "protocol/error.h"
+#include "protocol/text.h"
 
 #define LINE_MAX 64 /* bytes with the NUL */
 
@@ -12,9 +13,10 @@ _Static_assert(LINE_MAX < OTA_CLIENT_LOG_MAX, "a line fits");
 /* Forget the oldest line. */
 static void drop_line(struct ota_client *client)
 {
-    const char *end = memchr(client->log, '|', client->log_len);
-    size_t len = end != NULL ? (size_t)(end - client->log) + 1 : client->log_len;
+    size_t len = 0;
 
+    while (len < client->log_len && client->log[len++] != '|')
+        continue;
     client->log_len = (uint16_t)(client->log_len - len);
     memmove(client->log, client->log + len, client->log_len);
 }
@@ -41,26 +43,28 @@ static void put_line(struct ota_client *client, const struct ota_client_text *li
     client->log_len = (uint16_t)(client->log_len + line->len);
 }
 
-void ota_client_log_error(struct ota_client *client, const char *what, int error)
+static void log_line(struct ota_client *client, const char *what, const char *between,
+                     const char *detail)
 {
     char buf[LINE_MAX];
     struct ota_client_text line;
 
     ota_client_text_open(&line, buf, sizeof buf);
     ota_client_text_put(&line, what);
-    ota_client_text_put(&line, ": ");
-    ota_client_text_put(&line, ota_error_name(error));
+    ota_client_text_put(&line, between);
+    ota_client_text_put(&line, detail);
     put_line(client, &line);
+}
+
+void ota_client_log_error(struct ota_client *client, const char *what, int error)
+{
+    log_line(client, what, ": ", ota_error_name(error));
 }
 
 void ota_client_log_number(struct ota_client *client, const char *what, uint32_t number)
 {
-    char buf[LINE_MAX];
-    struct ota_client_text line;
+    char digits[OTA_DECIMAL_MAX + 1];
 
-    ota_client_text_open(&line, buf, sizeof buf);
-    ota_client_text_put(&line, what);
-    ota_client_text_put(&line, " ");
-    ota_client_text_put_number(&line, number);
-    put_line(client, &line);
+    digits[ota_decimal_encode(number, digits)] = '\0';
+    log_line(client, what, " ", digits);
 }

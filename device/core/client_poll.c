@@ -132,14 +132,12 @@ static void put_version(struct ota_client_text *path, const struct ota_version *
     char text[OTA_VERSION_TEXT_MAX + 1];
 
     ota_version_format(version, text, sizeof text);
-    char *plus = strchr(text, '+');
-    if (plus == NULL) {
-        ota_client_text_put(path, text);
-        return;
+    for (const char *at = text; *at != '\0'; at++) {
+        if (*at == '+')
+            ota_client_text_put(path, "%2B");
+        else
+            ota_client_text_put_len(path, at, 1);
     }
-    ota_client_text_put_len(path, text, (size_t)(plus - text));
-    ota_client_text_put(path, "%2B");
-    ota_client_text_put(path, plus + 1);
 }
 
 static bool put_path(struct ota_client *client)

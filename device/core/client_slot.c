@@ -153,9 +153,9 @@ int ota_client_slot_program(struct ota_client *client, uint32_t len)
 static int compare(const struct ota_client *client, const struct ota_update *update,
                    const struct ota_image_info *info)
 {
-    if (strcmp(info->product, client->config->product) != 0)
+    if (!ota_text_is(ota_text_of(info->product), client->config->product))
         return OTA_E_PRODUCT;
-    if (strcmp(info->hardware, client->config->hardware) != 0)
+    if (!ota_text_is(ota_text_of(info->hardware), client->config->hardware))
         return OTA_E_HARDWARE;
     if (ota_version_compare(&info->header.version, &update->version) != 0)
         return OTA_E_VERSION;

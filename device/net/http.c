@@ -84,22 +84,36 @@ static bool is_digit(char c)
     return c >= '0' && c <= '9';
 }
 
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t';
+}
+
 static char lower(char c)
 {
     return c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
 }
 
-/* 1*DIGIT, at most OTA_HTTP_LENGTH_MAX. */
-static bool read_decimal(struct reader *reader, uint64_t *value)
+/* 1*DIGIT, at most UINT32_MAX. */
+static bool read_decimal(struct reader *reader, uint32_t *value)
 {
     const char *start = reader->at;
-    *value = 0;
-    while (reader->at != reader->end && is_digit(*reader->at)) {
-        *value = *value * 10 + (uint64_t)(*reader->at++ - '0');
-        if (*value > OTA_HTTP_LENGTH_MAX)
+    uint32_t number = 0;
+
+    for (; reader->at != reader->end && is_digit(*reader->at); reader->at++) {
+        uint32_t digit = (uint32_t)(*reader->at - '0');
+        if (number > (UINT32_MAX - digit) / 10)
             return false;
+        number = number * 10 + digit;
     }
+    *value = number;
     return reader->at != start;
+}
+
+/* The same, and nothing behind it. */
+static bool is_decimal(struct reader reader, uint32_t *value)
+{
+    return read_decimal(&reader, value) && reader.at == reader.end;
 }
 
 /* A lower-case word, without regard to case. */
@@ -123,11 +137,8 @@ static bool is_word(struct reader reader, const char *word)
 
 static int take_length(const struct ota_http_parser *parser, struct ota_http_response *response)
 {
-    struct reader reader = value_of(parser);
-    if (!read_decimal(&reader, &response->length) || reader.at != reader.end)
-        return OTA_E_HTTP;
-    response->has_length = true;
-    return OTA_OK;
+    response->has_length = is_decimal(value_of(parser), &response->length);
+    return response->has_length ? OTA_OK : OTA_E_HTTP;
 }
 
 /* "bytes" SP first "-" last "/" total, RFC 9110 section 14.4. The form without a range that stands
@@ -136,7 +147,7 @@ static int take_length(const struct ota_http_parser *parser, struct ota_http_res
 static int take_range(const struct ota_http_parser *parser, struct ota_http_response *response)
 {
     struct reader reader = value_of(parser);
-    uint64_t total;
+    uint32_t total;
     if (!read_word(&reader, "bytes "))
         return OTA_E_HTTP;
     if (read_char(&reader, '*')) {
@@ -174,32 +185,21 @@ static void take_etag(const struct ota_http_parser *parser, struct ota_http_resp
 static void take_retry_after(const struct ota_http_parser *parser,
                              struct ota_http_response *response)
 {
-    struct reader reader = value_of(parser);
-    uint64_t seconds;
-    if (read_decimal(&reader, &seconds) && reader.at == reader.end) {
-        response->has_retry_after = true;
-        response->retry_after_seconds = seconds < UINT32_MAX ? (uint32_t)seconds : UINT32_MAX;
-    }
+    response->has_retry_after = is_decimal(value_of(parser), &response->retry_after_seconds);
 }
 
-/* A comma-separated list; one too long to read may hide a "close". */
+/* A comma-separated list. */
 static void take_connection(struct ota_http_parser *parser)
 {
     struct reader reader = value_of(parser);
-    if (parser->text_len > OTA_HTTP_VALUE_MAX) {
-        parser->close = true;
-        return;
-    }
-    while (reader.at != reader.end) {
-        struct reader token = reader;
-        while (token.at != token.end && (*token.at == ' ' || *token.at == '\t'))
-            token.at++;
-        if (read_word(&token, "close") &&
-            (token.at == token.end || *token.at == ',' || *token.at == ' ' || *token.at == '\t')) {
-            parser->close = true;
-        }
-        while (reader.at != reader.end && *reader.at++ != ',') {
-        }
+    struct reader token = reader;
+
+    for (; reader.at <= reader.end; reader.at++) {
+        if (reader.at != reader.end && *reader.at != ',' && !is_blank(*reader.at))
+            continue;
+        token.end = reader.at;
+        parser->close |= is_word(token, "close");
+        token.at = reader.at + 1;
     }
 }
 
@@ -221,38 +221,41 @@ static int take_field(struct ota_http_parser *parser, struct ota_http_response *
 {
     enum field field = (enum field)parser->field;
     uint8_t bit = (uint8_t)(1U << parser->field);
-    bool too_long = parser->text_len > OTA_HTTP_VALUE_MAX;
-    if (field == FIELD_OTHER)
-        return OTA_OK;
-    if ((parser->seen & bit) != 0 && !is_list(field))
+
+    if (field != FIELD_OTHER && (parser->seen & bit) != 0 && !is_list(field))
         return OTA_E_HTTP;
     parser->seen |= bit;
+    /* A value too long to read counts as none: where one has to be, that is refused below. It may
+     * hide a "close" and a content coding. */
+    if (parser->text_len > OTA_HTTP_VALUE_MAX) {
+        parser->text_len = 0;
+        parser->close |= field == FIELD_CONNECTION;
+    }
 
     switch (field) {
     case FIELD_CONTENT_LENGTH:
-        return too_long ? OTA_E_HTTP : take_length(parser, response);
+        return take_length(parser, response);
     case FIELD_CONTENT_RANGE:
-        return too_long ? OTA_E_HTTP : take_range(parser, response);
+        return take_range(parser, response);
     case FIELD_TRANSFER_ENCODING:
-        return too_long ? OTA_E_HTTP : take_transfer_encoding(parser);
+        return take_transfer_encoding(parser);
     case FIELD_CONTENT_ENCODING:
-        response->coded |= too_long || !is_word(value_of(parser), "identity");
-        return OTA_OK;
+        response->coded |= !is_word(value_of(parser), "identity");
+        break;
     case FIELD_CONNECTION:
         take_connection(parser);
-        return OTA_OK;
+        break;
     case FIELD_ETAG:
         take_etag(parser, response);
-        return OTA_OK;
+        break;
     case FIELD_RETRY_AFTER:
-        if (!too_long)
-            take_retry_after(parser, response);
-        return OTA_OK;
+        take_retry_after(parser, response);
+        break;
     case FIELD_OTHER:
     case FIELDS:
         break;
     }
-    return OTA_E_HTTP;
+    return OTA_OK;
 }
 
 /* ---- lines ---- */
@@ -260,8 +263,12 @@ static int take_field(struct ota_http_parser *parser, struct ota_http_response *
 /* tchar of RFC 9110 section 5.6.2. */
 static bool is_token_char(char c)
 {
-    return is_digit(c) || (lower(c) >= 'a' && lower(c) <= 'z') ||
-           (c != '\0' && strchr("!#$%&'*+-.^_`|~", c) != NULL);
+    static const char others[] = "!#$%&'*+-.^_`|~";
+
+    for (const char *at = others; *at != '\0'; at++)
+        if (*at == c)
+            return true;
+    return is_digit(c) || (lower(c) >= 'a' && lower(c) <= 'z');
 }
 
 /* VCHAR, obs-text, SP and HTAB of section 5.5. */
@@ -351,16 +358,6 @@ static int step_line(struct ota_http_parser *parser, char c)
     return step_name(parser, c);
 }
 
-static bool is_blank(char c)
-{
-    return c == ' ' || c == '\t';
-}
-
-static bool in_trailer(const struct ota_http_parser *parser)
-{
-    return parser->left == UINT64_MAX;
-}
-
 /* The value without the blanks around it. Fields of a trailer say nothing that we'd believe. */
 static int step_value(struct ota_http_parser *parser, struct ota_http_response *response, char c)
 {
@@ -374,7 +371,7 @@ static int step_value(struct ota_http_parser *parser, struct ota_http_response *
         parser->text_len--;
     }
     parser->state = STATE_VALUE_LF;
-    return in_trailer(parser) ? OTA_OK : take_field(parser, response);
+    return parser->trailer ? OTA_OK : take_field(parser, response);
 }
 
 /* ---- framing, RFC 9112 section 6 ---- */
@@ -427,7 +424,7 @@ static int step_end(struct ota_http_parser *parser, struct ota_http_response *re
 {
     if (c != '\n')
         return OTA_E_HTTP;
-    if (in_trailer(parser)) {
+    if (parser->trailer) {
         parser->state = STATE_DONE;
         return OTA_OK;
     }
@@ -449,7 +446,7 @@ static int step_chunk_line(struct ota_http_parser *parser, char c)
         if (parser->text_len == 8)
             return OTA_E_HTTP;
         parser->text_len++;
-        parser->left = parser->left * 16 + (uint64_t)digit;
+        parser->left = parser->left << 4 | (uint32_t)digit;
         return OTA_OK;
     }
     if (parser->text_len == 0 || (c != '\r' && c != ';' && !is_blank(c)))
@@ -469,12 +466,9 @@ static int step_chunk_extension(struct ota_http_parser *parser, char c)
 
 static int step_chunk_line_lf(struct ota_http_parser *parser, char c)
 {
-    bool last = parser->left == 0;
-    if (last) {
-        parser->left = UINT64_MAX; /* see in_trailer() */
-        parser->head_len = 0;
-    }
-    return step_lf(parser, c, last ? STATE_LINE : STATE_CHUNK);
+    parser->trailer = parser->left == 0;
+    parser->head_len = 0;
+    return step_lf(parser, c, parser->trailer ? STATE_LINE : STATE_CHUNK);
 }
 
 /* One byte of anything that is not body. */
@@ -534,8 +528,8 @@ static size_t take_body(struct ota_http_parser *parser, const uint8_t *in, size_
 {
     size_t take = in_len < cap ? in_len : cap;
     if (parser->state != STATE_CLOSE) {
-        take = take < parser->left ? take : (size_t)parser->left;
-        parser->left -= take;
+        take = take < parser->left ? take : parser->left;
+        parser->left -= (uint32_t)take;
         if (parser->left == 0)
             parser->state = parser->state == STATE_CHUNK ? STATE_CHUNK_CR : STATE_DONE;
     }

@@ -27,11 +27,10 @@
 #define OTA_HTTP_INTERIM_MAX 8     /* 1xx responses before the real one */
 #define OTA_HTTP_VALUE_MAX 96      /* bytes of a field value that we read; others may be longer */
 #define OTA_HTTP_CHUNK_LINE_MAX 64 /* bytes of a chunk size line with its extensions */
-#define OTA_HTTP_LENGTH_MAX 9007199254740991 /* bytes of a body that may be promised: 2^53 - 1 */
 
 /* Private to http.c and http_request.c; callers use the functions. */
 struct ota_http_parser {
-    uint64_t left;     /* bytes of the body, or of this chunk, still to come */
+    uint32_t left;     /* bytes of the body, or of this chunk, still to come */
     uint16_t head_len; /* bytes of this head or trailer so far */
     uint16_t line_len; /* bytes of this line so far */
     uint8_t state;
@@ -43,6 +42,7 @@ struct ota_http_parser {
     bool old;         /* HTTP/1.0 */
     bool close;       /* this connection ends with this response */
     bool chunked;
+    bool trailer; /* the lines are those behind the last chunk */
     char text[OTA_HTTP_VALUE_MAX];
 };
 
@@ -67,9 +67,9 @@ bool ota_http_parser_keeps(const struct ota_http_parser *parser);
 struct ota_http_writer {
     const struct ota_http_request *request;
     const char *authority;
-    uint8_t part;
-    size_t at;       /* bytes of this part already given */
-    char number[24]; /* the part when it is a number or range */
+    uint8_t part;    /* twice the part, and 1 for its value */
+    size_t at;       /* bytes of it already given */
+    char number[24]; /* it, when it is a number or range */
 };
 
 /* `authority` is the Host field ("ota.example.com:8080"). Both are kept until the last read.

@@ -5,26 +5,16 @@
 #include "protocol/error.h"
 #include "protocol/text.h"
 
-/* A request in the order of its bytes; each part is a constant, a string of the caller or a number.
- */
+/* A request in the order of its bytes: each part is a name, which is constant, and a value. */
 enum part {
     PART_METHOD,
-    PART_SPACE,
     PART_PATH,
-    PART_HOST_NAME,
     PART_HOST,
-    PART_ENCODING,
-    PART_BEARER_NAME,
     PART_BEARER,
-    PART_RANGE_NAME,
     PART_RANGE,
-    PART_IF_RANGE_NAME,
     PART_IF_RANGE,
-    PART_WAIT_NAME,
     PART_WAIT,
-    PART_LENGTH_NAME,
     PART_LENGTH,
-    PART_END,
     PART_BODY,
     PARTS
 };
@@ -62,98 +52,96 @@ int ota_http_writer_init(struct ota_http_writer *writer, const char *authority,
     return OTA_OK;
 }
 
-static struct ota_text text_of(const char *text)
+static struct ota_text number(struct ota_http_writer *writer, uint64_t value)
 {
-    return (struct ota_text){text, strlen(text)};
-}
-
-static struct ota_text text_if(bool wanted, const char *text)
-{
-    return wanted ? text_of(text) : (struct ota_text){"", 0};
-}
-
-/* Decimal digits in front of `end`; where they start. */
-static char *put_decimal(char *end, size_t value)
-{
-    do {
-        *--end = (char)('0' + value % 10);
-        value /= 10;
-    } while (value != 0);
-    return end;
-}
-
-static struct ota_text number(struct ota_http_writer *writer, size_t value)
-{
-    char *end = writer->number + sizeof writer->number;
-    const char *start = put_decimal(end, value);
-    return (struct ota_text){start, (size_t)(end - start)};
+    return (struct ota_text){writer->number, ota_decimal_encode(value, writer->number)};
 }
 
 static struct ota_text range(struct ota_http_writer *writer)
 {
-    char *end = writer->number + sizeof writer->number;
-    char *start = put_decimal(end, writer->request->range_end);
-    *--start = '-';
-    start = put_decimal(start, writer->request->range_start);
-    return (struct ota_text){start, (size_t)(end - start)};
+    size_t len = ota_decimal_encode(writer->request->range_start, writer->number);
+    writer->number[len++] = '-';
+    len += ota_decimal_encode(writer->request->range_end, writer->number + len);
+    return (struct ota_text){writer->number, len};
 }
 
-static struct ota_text part_text(struct ota_http_writer *writer)
+/* What stands in front of a value, or NULL when the request has none. */
+static const char *name_of(const struct ota_http_request *request, enum part part)
 {
-    const struct ota_http_request *request = writer->request;
-    bool has_body = request->body != NULL;
-
-    switch ((enum part)writer->part) {
+    switch (part) {
     case PART_METHOD:
-        return text_of(request->method);
-    case PART_SPACE:
-        return text_of(" ");
+        return "";
     case PART_PATH:
-        return text_of(request->path);
-    case PART_HOST_NAME:
-        return text_of(" HTTP/1.1\r\nHost: ");
+        return " ";
     case PART_HOST:
-        return text_of(writer->authority);
-    case PART_ENCODING:
-        return text_of("\r\nAccept-Encoding: identity");
-    case PART_BEARER_NAME:
-        return text_if(request->bearer != NULL, "\r\nAuthorization: Bearer ");
+        return " HTTP/1.1\r\nHost: ";
     case PART_BEARER:
-        return text_if(request->bearer != NULL, request->bearer);
-    case PART_RANGE_NAME:
-        return text_if(request->has_range, "\r\nRange: bytes=");
+        return request->bearer != NULL ? "\r\nAuthorization: Bearer " : NULL;
     case PART_RANGE:
-        return request->has_range ? range(writer) : text_of("");
-    case PART_IF_RANGE_NAME:
-        return text_if(request->if_range != NULL, "\r\nIf-Range: ");
+        return request->has_range ? "\r\nRange: bytes=" : NULL;
     case PART_IF_RANGE:
-        return text_if(request->if_range != NULL, request->if_range);
-    case PART_WAIT_NAME:
-        return text_if(request->wait_seconds != 0, "\r\nPrefer: wait=");
+        return request->if_range != NULL ? "\r\nIf-Range: " : NULL;
     case PART_WAIT:
-        return request->wait_seconds != 0 ? number(writer, request->wait_seconds) : text_of("");
-    case PART_LENGTH_NAME:
-        return text_if(has_body, "\r\nContent-Type: application/json\r\nContent-Length: ");
+        return request->wait_seconds != 0 ? "\r\nPrefer: wait=" : NULL;
     case PART_LENGTH:
-        return has_body ? number(writer, request->body_len) : text_of("");
-    case PART_END:
-        return text_of("\r\n\r\n");
+        return request->body != NULL ? "\r\nContent-Type: application/json\r\nContent-Length: "
+                                     : NULL;
     case PART_BODY:
-        return has_body ? (struct ota_text){request->body, request->body_len} : text_of("");
+        return "\r\nAccept-Encoding: identity\r\n\r\n";
     case PARTS:
         break;
     }
-    return (struct ota_text){"", 0};
+    return NULL;
+}
+
+static struct ota_text value_of(struct ota_http_writer *writer, enum part part)
+{
+    const struct ota_http_request *request = writer->request;
+
+    switch (part) {
+    case PART_METHOD:
+        return ota_text_of(request->method);
+    case PART_PATH:
+        return ota_text_of(request->path);
+    case PART_HOST:
+        return ota_text_of(writer->authority);
+    case PART_BEARER:
+        return ota_text_of(request->bearer);
+    case PART_RANGE:
+        return range(writer);
+    case PART_IF_RANGE:
+        return ota_text_of(request->if_range);
+    case PART_WAIT:
+        return number(writer, request->wait_seconds);
+    case PART_LENGTH:
+        return number(writer, request->body_len);
+    case PART_BODY:
+    case PARTS:
+        break;
+    }
+    return (struct ota_text){request->body, request->body != NULL ? request->body_len : 0};
+}
+
+/* The text at the writer's place; empty for what the request doesn't have. */
+static struct ota_text current(struct ota_http_writer *writer)
+{
+    enum part part = (enum part)(writer->part / 2);
+    const char *name = name_of(writer->request, part);
+
+    if (name == NULL)
+        return (struct ota_text){"", 0};
+    return writer->part % 2 == 0 ? ota_text_of(name) : value_of(writer, part);
 }
 
 size_t ota_http_writer_read(struct ota_http_writer *writer, uint8_t *buf, size_t cap)
 {
     size_t len = 0;
-    while (len < cap && writer->part < PARTS) {
-        struct ota_text text = part_text(writer);
+    while (len < cap && writer->part < 2 * PARTS) {
+        struct ota_text text = current(writer);
         size_t left = text.len - writer->at;
         size_t take = left < cap - len ? left : cap - len;
-        memcpy(buf + len, text.at + writer->at, take);
+        if (take > 0)
+            memcpy(buf + len, text.at + writer->at, take);
         len += take;
         writer->at += take;
         if (writer->at == text.len) {
@@ -166,5 +154,5 @@ size_t ota_http_writer_read(struct ota_http_writer *writer, uint8_t *buf, size_t
 
 bool ota_http_writer_done(const struct ota_http_writer *writer)
 {
-    return writer->part == PARTS;
+    return writer->part == 2 * PARTS;
 }

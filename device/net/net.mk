@@ -4,7 +4,7 @@
 $(eval $(call library,device-http,device/net/http.c device/net/http_request.c))
 
 UNIT_TESTS += test_http
-TEST_LIBS_test_http := $(B)/libdevice-http.a
+TEST_LIBS_test_http := $(B)/libdevice-http.a $(B)/libprotocol.a
 
 LWIP_VERSION := 2.1.3
 LWIP := $(THIRD_PARTY)/lwip-$(LWIP_VERSION)

@@ -30,16 +30,17 @@ struct ota_http_request {
     bool has_range;
 };
 
+/* Lengths are 32 bits: an answer that promises more is refused as OTA_E_HTTP. */
 struct ota_http_response {
     int status; /* 100 to 599; 1xx are consumed by the transport */
     bool has_length;
-    uint64_t length; /* Content-Length, bytes of the body */
-    bool has_range;  /* Content-Range: bytes start-end/total */
-    uint64_t range_start;
-    uint64_t range_end; /* inclusive */
-    uint64_t range_total;
-    bool coded; /* a Content-Encoding other than identity */
+    bool has_range; /* Content-Range: bytes start-end/total */
     bool has_retry_after;
+    bool coded;      /* a Content-Encoding other than identity */
+    uint32_t length; /* Content-Length, bytes of the body */
+    uint32_t range_start;
+    uint32_t range_end; /* inclusive */
+    uint32_t range_total;
     uint32_t retry_after_seconds;
     char etag[OTA_HTTP_ETAG_MAX + 1]; /* strong ETag with its quotes, "" for none or weak */
 };

@@ -83,7 +83,7 @@ static void answer_status(struct world_answer *answer, int status)
 static void answer_body(struct world *world, struct world_answer *answer, int status, size_t len)
 {
     answer_status(answer, status);
-    answer->head.length = len;
+    answer->head.length = (uint32_t)len;
     answer->body = (const uint8_t *)world->server.body;
     answer->len = len;
 }
@@ -281,7 +281,7 @@ static void answer_firmware(struct world *world, const struct ota_http_request *
         answer->body += request->range_start;
         answer->len = request->range_end - request->range_start + 1;
     }
-    answer->head.length = answer->len;
+    answer->head.length = (uint32_t)answer->len;
 }
 
 static void answer(struct world *world, const struct ota_http_request *request,

@@ -261,7 +261,7 @@ static void new_etag_each_time(struct world *world, const struct ota_http_reques
     answer->head.range_total = world->next.len;
     answer->body = world->next.bytes + request->range_start;
     answer->len = request->range_end - request->range_start + 1;
-    answer->head.length = answer->len;
+    answer->head.length = (uint32_t)answer->len;
     strcpy(answer->head.etag, "\"x0000\"");
     answer->head.etag[4] = (char)('0' + world->server.fetches / 10 % 10);
     answer->head.etag[5] = (char)('0' + world->server.fetches % 10);

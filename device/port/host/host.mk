@@ -23,7 +23,7 @@ $(eval $(call library,device-net,$(HOST_NET)))
 
 # The transport against a scripted server on a socket, through the whole stack.
 UNIT_TESTS += test_transport_lwip
-TEST_LIBS_test_transport_lwip := $(B)/libdevice-net.a $(B)/libdevice-http.a $(B)/liblwip.a -lslirp
+TEST_LIBS_test_transport_lwip := $(B)/libdevice-net.a $(B)/libdevice-http.a $(B)/liblwip.a $(B)/libprotocol.a -lslirp
 
 PROGRAMS += $(B)/ota-device
 $(B)/ota-device: $(call objects,$(HOST_MAIN)) $(B)/libdevice-net.a $(B)/libdevice-http.a \
