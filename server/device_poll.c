@@ -1,4 +1,3 @@
-#include <openssl/rand.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -163,10 +162,12 @@ static uint32_t poll_seconds(const struct request *rq)
 {
     uint32_t seconds = rq->app->config.poll_seconds;
     uint32_t spread = seconds / 5;
-    uint32_t random = 0;
+    /* Spread is all that is wanted, not secrecy: the request's number, well mixed (SplitMix64). */
+    uint64_t mixed = (rq->number + rq->began_ms) * 0x9e3779b97f4a7c15U;
 
-    if (spread > 0 && RAND_bytes((unsigned char *)&random, sizeof(random)) == 1)
-        seconds = seconds - spread / 2 + random % (spread + 1);
+    mixed = (mixed ^ (mixed >> 30)) * 0xbf58476d1ce4e5b9U;
+    mixed = (mixed ^ (mixed >> 27)) * 0x94d049bb133111ebU;
+    seconds = seconds - spread / 2 + (uint32_t)((mixed >> 33) % (spread + 1));
     return seconds > 0 ? seconds : 1;
 }
 

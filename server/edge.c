@@ -264,19 +264,24 @@ static void *loop_main(void *ctx)
     struct loop *loop = ctx;
     struct epoll_event events[2];
     uint64_t drop;
+    ssize_t dropped = 0;
 
     while (!atomic_load(&loop->edge->stopping)) {
         MHD_UNSIGNED_LONG_LONG wait_ms;
         int timeout = 1000;
+        int count;
 
         if (MHD_get_timeout(loop->daemon, &wait_ms) == MHD_YES && wait_ms < 1000)
             timeout = (int)wait_ms;
-        if (epoll_wait(loop->epoll_fd, events, 2, timeout) < 0 && errno != EINTR)
+        count = epoll_wait(loop->epoll_fd, events, 2, timeout);
+        if (count < 0 && errno != EINTR)
             break;
-        while (read(loop->wake_fd, &drop, sizeof(drop)) > 0) {
-        }
+        for (int i = 0; i < count; i++)
+            if (events[i].data.fd == loop->wake_fd)
+                dropped = read(loop->wake_fd, &drop, sizeof(drop));
         MHD_run(loop->daemon);
     }
+    (void)dropped; /* how many wakes it stood for does not matter */
     return NULL;
 }
 

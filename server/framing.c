@@ -7,6 +7,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "server/escape.h"
+
 struct scan {
     unsigned hosts;
     unsigned lengths;
@@ -103,41 +105,6 @@ static bool check_headers(struct request *rq, const char *version, struct framin
     return true;
 }
 
-static int hex_value(char digit)
-{
-    if (digit >= '0' && digit <= '9')
-        return digit - '0';
-    if (digit >= 'a' && digit <= 'f')
-        return digit - 'a' + 10;
-    if (digit >= 'A' && digit <= 'F')
-        return digit - 'A' + 10;
-    return -1;
-}
-
-int framing_decode(const char *text, size_t len, bool slash, char *buf, size_t cap)
-{
-    size_t out = 0;
-
-    for (size_t i = 0; i < len; i++) {
-        unsigned char c = (unsigned char)text[i];
-        if (c == '%') {
-            int high = len - i > 2 ? hex_value(text[i + 1]) : -1;
-            int low = high >= 0 ? hex_value(text[i + 2]) : -1;
-            if (low < 0)
-                return -1;
-            c = (unsigned char)(high * 16 + low);
-            i += 2;
-            if (c == '/' && !slash)
-                return -1;
-        }
-        if (c < 0x20 || c == 0x7f || out + 1 >= cap)
-            return -1;
-        buf[out++] = (char)c;
-    }
-    buf[out] = '\0';
-    return (int)out;
-}
-
 static void note_peer(struct request *rq)
 {
     const union MHD_ConnectionInfo *info =
@@ -165,7 +132,7 @@ bool framing_check(struct request *rq, const char *target, const char *version,
         request_problem(rq, 414, "path_too_long", "No path here is that long.");
         return false;
     }
-    if (framing_decode(target, len, false, rq->path, sizeof(rq->path)) < 0) {
+    if (escape_decode(target, len, false, rq->path, sizeof(rq->path)) < 0) {
         snprintf(rq->path, sizeof(rq->path), "(malformed)");
         return refuse(rq,
                       "The path holds a broken escape, an escaped slash or a control character.");

@@ -20,8 +20,4 @@ bool framing_check(struct request *rq, const char *target, const char *version,
 /* Whether the route takes such a body. False: the problem is set. */
 bool framing_check_body(struct request *rq, const struct framing *framing);
 
-/* Decode %XX of `len` characters into buf with a NUL: the length, or -1 for a broken escape, a
- * control character or one that does not fit. `slash`: whether an escaped slash is allowed. */
-int framing_decode(const char *text, size_t len, bool slash, char *buf, size_t cap);
-
 #endif

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "server/framing.h"
+#include "server/escape.h"
 #include "server/request.h"
 
 #define LIMIT_DEFAULT 100
@@ -169,7 +169,7 @@ int request_query(struct request *rq, const char *name, char *buf, size_t cap)
 
     if (raw == NULL)
         return 0;
-    if (framing_decode(raw, strlen(raw), true, buf, cap) >= 0)
+    if (escape_decode(raw, strlen(raw), true, buf, cap) >= 0)
         return 1;
     request_problem(rq, 400, "query_invalid",
                     "The query parameter %s is malformed or longer than %zu characters.", name,

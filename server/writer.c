@@ -78,17 +78,13 @@ static int run_group(struct writer *w, struct writer_job *group)
     return error;
 }
 
-static void tell_group(struct writer *w, struct writer_job *group, int error)
+/* Before anybody is told, so that who was told sees it. */
+static void note_group(struct writer *w, const struct writer_job *group, int error)
 {
     unsigned long long count = 0;
 
-    while (group != NULL) {
-        struct writer_job *next = group->next;
-
+    for (; group != NULL; group = group->next)
         count++;
-        group->done(group, error != DB_OK ? error : group->error);
-        group = next;
-    }
     pthread_mutex_lock(&w->lock);
     w->health = error;
     w->stats.groups += error == DB_OK;
@@ -97,15 +93,28 @@ static void tell_group(struct writer *w, struct writer_job *group, int error)
     pthread_mutex_unlock(&w->lock);
 }
 
+static void tell_group(struct writer_job *group, int error)
+{
+    while (group != NULL) {
+        struct writer_job *next = group->next; /* the job is the submitter's once it is told */
+
+        group->done(group, error != DB_OK ? error : group->error);
+        group = next;
+    }
+}
+
 static void *writer_main(void *ctx)
 {
     struct writer *w = ctx;
     struct writer_job *group;
+    int error;
 
     while ((group = take_group(w)) != NULL) {
         for (struct writer_job *job = group; job != NULL; job = job->next)
             job->error = DB_OK;
-        tell_group(w, group, run_group(w, group));
+        error = run_group(w, group);
+        note_group(w, group, error);
+        tell_group(group, error);
     }
     return NULL;
 }
