@@ -121,6 +121,11 @@ static int64_t count_of(struct db_stmt *q)
     return db_finish(q, step) < 0 ? step : count;
 }
 
+int64_t db_devices_count(struct db *db)
+{
+    return count_of(db_query(db, "SELECT count(*) FROM devices"));
+}
+
 int64_t db_devices_in_group(struct db *db, int64_t group_id)
 {
     struct db_stmt *q = db_query(db, "SELECT count(*) FROM devices WHERE group_id = ?");

@@ -45,7 +45,8 @@ int db_devices_list(struct db *db, int64_t group_id, int state, const struct db_
 int db_devices_each(struct db *db, int (*each)(void *ctx, const struct db_device *device),
                     void *ctx);
 
-/* How many devices are in a group, and how many wait to be accepted; negative: an error. */
+/* How many devices there are, are in a group, wait to be accepted; negative: an error. */
+int64_t db_devices_count(struct db *db);
 int64_t db_devices_in_group(struct db *db, int64_t group_id);
 int64_t db_devices_pending(struct db *db);
 

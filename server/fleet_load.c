@@ -136,7 +136,14 @@ static void count_members(struct fleet *fleet, struct fleet_rollout *rollout)
 int fleet_load(struct fleet *fleet, struct db *db)
 {
     struct load load = {.fleet = fleet, .db = db};
-    int error = db_devices_each(db, load_device, &load);
+    int64_t expected = db_devices_count(db);
+    int error;
+
+    /* Tables of the right size at once: growing with the devices would link each of them anew. */
+    while (fleet->buckets < expected)
+        if (!fleet_index_grow(fleet))
+            return DB_E_INTERNAL;
+    error = db_devices_each(db, load_device, &load);
 
     if (error == DB_OK)
         error = db_rollouts_each(db, load_rollout, &load);

@@ -210,6 +210,7 @@ static bool write_port(const char *path, uint16_t port)
 static bool announce(struct server *server)
 {
     const struct config *config = &server->app.config;
+    uint32_t devices;
     bool v6 = strchr(config->host, ':') != NULL;
 
     if (config->port_file != NULL && !write_port(config->port_file, edge_port(server->edge)))
@@ -217,8 +218,11 @@ static bool announce(struct server *server)
     printf("listening on %s://%s%s%s:%u\n", config->tls_cert != NULL ? "https" : "http",
            v6 ? "[" : "", config->host, v6 ? "]" : "", edge_port(server->edge));
     fflush(stdout);
-    log_note(&server->app.log, LOG_INFO, "ready", "%u devices, port %u",
-             fleet_count(server->app.fleet), edge_port(server->edge));
+    fleet_lock(server->app.fleet);
+    devices = fleet_count(server->app.fleet);
+    fleet_unlock(server->app.fleet);
+    log_note(&server->app.log, LOG_INFO, "ready", "%u devices, port %u", devices,
+             edge_port(server->edge));
     return true;
 }
 

@@ -114,7 +114,9 @@ int steer_write_facts(struct fleet *fleet, struct db *db, const struct fleet_dev
 {
     struct db_device row;
 
+    fleet_lock(fleet); /* last_seen is other threads' to write */
     fleet_to_row(fleet, device, &row);
+    fleet_unlock(fleet);
     return db_device_seen(db, &row);
 }
 
