@@ -34,10 +34,10 @@ objects = $(patsubst %.c,$(B)/obj/%.o,$(1))
 
 # $(eval $(call library,name,sources)): the rule for $(B)/lib<name>.a.
 define library
-$(B)/lib$(1).a: $(call objects,$(2))
+$(B)/lib$(1).a: $(call objects,$(2)) $(MAKEFILE_LIST)
 	@mkdir -p $$(@D)
 	@echo "  AR    $$@"
-	$(Q)rm -f $$@ && $(AR) rcs $$@ $$^
+	$(Q)rm -f $$@ && $(AR) rcs $$@ $$(filter %.o,$$^)
 endef
 
 PROGRAMS :=
