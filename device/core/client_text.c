@@ -32,7 +32,8 @@ void ota_client_text_put_number(struct ota_client_text *text, uint32_t value)
 {
     char digits[OTA_DECIMAL_MAX];
 
-    ota_client_text_put_len(text, digits, ota_decimal_encode(value, digits));
+    size_t len = ota_decimal_encode(value, digits);
+    ota_client_text_put_len(text, digits, len);
 }
 
 void ota_client_text_put_hex(struct ota_client_text *text, const uint8_t *bytes, size_t len)

@@ -20,7 +20,8 @@ enum step {
     STEP_DONE,
 };
 
-static void judge(struct world *world, enum world_verdict verdict, const char *format, ...)
+__attribute__((format(printf, 3, 4))) static void
+judge(struct world *world, enum world_verdict verdict, const char *format, ...)
 {
     va_list args;
 

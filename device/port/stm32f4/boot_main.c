@@ -74,7 +74,7 @@ static _Noreturn void boot_main(void)
 
 _Noreturn void boot_reset(void)
 {
-    memset(boot_bss_start, 0, (size_t)((char *)boot_bss_end - (char *)boot_bss_start));
+    memset(boot_bss_start, 0, (uintptr_t)boot_bss_end - (uintptr_t)boot_bss_start);
     boot_main();
 }
 
