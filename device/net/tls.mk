@@ -20,7 +20,7 @@ $(B)/libdevice-tls.a: $(call objects,$(TLS_SOURCES)) $(BEARSSL_TLS:%=$(B)/obj/be
 
 UNIT_TESTS += test_tls
 TEST_LIBS_test_tls := $(call objects,tests/unit/tls/certs.c tests/unit/tls/server.c) $(B)/libdevice-tls.a $(B)/libdevice-crypto.a $(B)/libdevice-net.a \
-    $(B)/libdevice-http.a $(B)/liblwip.a -lslirp -lssl -lcrypto -lpthread
+    $(B)/libdevice-http.a $(B)/liblwip.a $(B)/libprotocol.a -lslirp -lssl -lcrypto -lpthread
 
 # What reads certificates for tools and the client as a process; BearSSL's decoders besides.
 BEARSSL_FILES := codec/pemdec x509/x509_decoder x509/skey_decoder
