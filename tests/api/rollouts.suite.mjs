@@ -174,8 +174,10 @@ describe("rollouts", () => {
     await plain[0].offered();
     const late = await plain[1].offered();
     await until(async () => (await show(rollout.id)).stages[0].timed_out === 2, "both to be timed out");
-    const events = (await otad.expect(200, "GET", `/api/v1/devices/${plain[0].id}/events`)).items;
-    assert.deepEqual(events.map((event) => event.event), ["timed_out", "offered"]);
+    // Counts show a change as soon as it is made, the history once it is on disk.
+    const history = async () => (await otad.expect(200, "GET", `/api/v1/devices/${plain[0].id}/events`)).items.map((event) => event.event);
+    await until(async () => (await history()).length === 2, "the history");
+    assert.deepEqual(await history(), ["timed_out", "offered"]);
     plain[1].runs(image);
     await plain[1].report(late.deployment, "confirmed");
     const { stages } = await show(rollout.id);
