@@ -116,7 +116,6 @@ struct ota_client {
     uint8_t strikes;
     uint8_t slow;
     uint8_t told_percent; /* last reported quarter, or UINT8_MAX */
-    uint8_t report_slot;  /* of the report under way */
     int16_t status;
     uint16_t answer_len; /* bytes of work.answer in use */
     uint16_t log_len;
@@ -144,6 +143,7 @@ struct ota_client {
     uint32_t reset_due_ms; /* when `resetting` */
     uint32_t report_due_ms;
     uint32_t seq;           /* of the last report */
+    uint32_t sent_seq;      /* of the report under way, 0 when it is not a kept one */
     uint32_t seq_limit;     /* reserved in the journal up to here */
     uint32_t counter;       /* of the image that runs */
     uint32_t counter_floor; /* confirmed */

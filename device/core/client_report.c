@@ -7,7 +7,6 @@
 
 #define REPORTS_PATH "/device/v1/reports"
 #define SEQ_BLOCK 32U              /* numbers reserved by one journal write */
-#define NO_SLOT UINT8_MAX          /* client->report_slot: the report is not kept */
 #define KEPT_HEAD sizeof(uint32_t) /* bytes in front of the body: its sequence number */
 
 _Static_assert(OTA_RECORD_REPORT_LAST - OTA_RECORD_REPORT_0 + 1 == OTA_CLIENT_REPORTS,
@@ -42,7 +41,6 @@ int ota_client_report_init(struct ota_client *client)
     client->seq_limit = client->seq;
     for (unsigned slot = 0; slot < OTA_CLIENT_REPORTS; slot++)
         client->reports[slot] = find_seq(client, slot);
-    client->report_slot = NO_SLOT;
     client->report_due_ms = client->now_ms;
     return OTA_OK;
 }
@@ -88,7 +86,7 @@ static unsigned oldest(const struct ota_client *client)
 static unsigned place_for_one(const struct ota_client *client)
 {
     for (unsigned slot = 0; slot < OTA_CLIENT_REPORTS; slot++)
-        if (client->reports[slot] == 0 && slot != client->report_slot)
+        if (client->reports[slot] == 0)
             return slot;
     return oldest(client);
 }
@@ -166,7 +164,7 @@ void ota_client_report_send(struct ota_client *client)
     struct ota_http_request *request = ask(client);
     request->body_len = (size_t)len - KEPT_HEAD;
     memcpy(client->work.ask.body, kept + KEPT_HEAD, request->body_len);
-    client->report_slot = (uint8_t)slot;
+    client->sent_seq = client->reports[slot];
     ota_client_begin(client, EXCHANGE_REPORT);
 }
 
@@ -181,7 +179,7 @@ void ota_client_report_progress(struct ota_client *client, struct ota_text deplo
     if (len < 0)
         return;
     request->body_len = (size_t)len;
-    client->report_slot = NO_SLOT;
+    client->sent_seq = 0;
     ota_client_begin(client, EXCHANGE_REPORT);
 }
 
@@ -191,16 +189,20 @@ static bool is_final(int status)
     return (status >= 200 && status < 300) || status == 400 || status == 404;
 }
 
+/* The place may hold a newer report by now. */
+static void forget_sent(struct ota_client *client)
+{
+    for (unsigned slot = 0; slot < OTA_CLIENT_REPORTS; slot++)
+        if (client->sent_seq != 0 && client->reports[slot] == client->sent_seq)
+            forget(client, slot);
+}
+
 static void report_end(struct ota_client *client, int error)
 {
-    unsigned slot = client->report_slot;
-
-    client->report_slot = NO_SLOT;
     if (error == OTA_OK && is_final(client->status)) {
         if (client->status >= 400)
             ota_client_log_number(client, "report dropped, status", (uint32_t)client->status);
-        if (slot != NO_SLOT)
-            forget(client, slot);
+        forget_sent(client);
         client->report_failures = 0;
         return;
     }

@@ -496,9 +496,28 @@ static void wire(struct world *world)
     world->sim.power_off = &world->power_off;
 }
 
+/* What an update before this one left in the spare slot. */
+static void fill_secondary(struct world *world)
+{
+    const struct ota_flash_area *area = &world->sim.map.secondary;
+    uint8_t left[256];
+
+    for (uint32_t at = 0; at < area->len; at += (uint32_t)sizeof left) {
+        for (uint32_t i = 0; i < sizeof left; i++)
+            left[i] = (uint8_t)((at + i) * 2654435761U >> 17);
+        assert_int_equal(world->sim.flash.program(&world->sim, area->addr + at, left, sizeof left),
+                         OTA_OK);
+    }
+    world->sim.operations = 0;
+    world->sim.bytes_programmed = 0;
+    world->sim.unfed_us_max = 0;
+    world->sim.unfed_us = 0;
+}
+
 void world_restart(struct world *world)
 {
     flash_sim_reset(&world->sim);
+    fill_secondary(world);
     memcpy(world->sim.bytes + (world->sim.map.primary.addr - FLASH_SIM_ADDR), world->old.bytes,
            world->old.len);
     wire(world);
@@ -577,6 +596,7 @@ static void live(struct world *world)
         world->resets++;
         world_boot(world);
     }
+    flash_sim_feed(&world->sim); /* as a main loop does */
     uint32_t wait_ms = ota_client_step(&world->client, world->now_ms);
     world->now_ms += wait_ms;
 }
@@ -673,6 +693,8 @@ void world_assert_updated(struct world *world)
     assert_int_equal(world->dead, 0);
     assert_int_equal(world->sim.violations, 0);
     assert_string_equal(world->server.foreign, "");
+    /* No step went on for longer than a sector's erase or two without feeding the watchdog. */
+    assert_true(world->sim.unfed_us_max <= 2 * world->sim.geometry->erase_us);
 }
 
 void world_update(struct world *world)

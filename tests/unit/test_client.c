@@ -50,6 +50,7 @@ static void test_write_lengths(void **state)
         struct flash_geometry geometry = world_small;
         geometry.write_len = lens[i];
         geometry.write_once = lens[i] >= 16;
+        geometry.program_us = 25 * lens[i];
         struct world *world = world_new(&geometry, WORLD_BODY_LEN);
         world->piece = 333;
         world_update(world);
@@ -440,6 +441,44 @@ static void test_reports_overflow(void **state)
         assert_int_equal(world->server.reports[i].seq, world->server.reports[i - 1].seq + 1);
 }
 
+static void silent_reports(struct world *world, const struct ota_http_request *request,
+                           struct world_answer *answer)
+{
+    (void)world;
+    answer->silent = strstr(request->path, "reports") != NULL;
+}
+
+static bool trial_report_under_way(struct world *world)
+{
+    return world->client.boot_phase == OTA_BOOT_TRIAL && world->client.verified &&
+           world->server.active && world->server.answer.silent;
+}
+
+/* A report comes to be while an older one is under way whose place it has to take. */
+static void test_report_replaced_under_way(void **state)
+{
+    struct world *world = world_fresh(state);
+
+    world->server.twist_answer = lose_reports;
+    world->server.twist_fields = put_new_deployment;
+    world_boot(world);
+    world_run(world, world_never, WORLD_HOUR_MS);
+    world->server.twist_fields = NULL;
+    world->server.twist_answer = silent_reports;
+    world->fit = 0;
+    assert_true(world_run(world, trial_report_under_way, WORLD_HOUR_MS));
+
+    world->fit = 1;
+    ota_client_step(&world->client, world->now_ms);
+    assert_int_equal(world->client.boot_phase, OTA_BOOT_IDLE);
+    world->server.answer.silent = false;
+    world->server.twist_answer = NULL;
+    world->server.report_count = 0;
+    assert_true(world_run(world, world_idle, WORLD_HOUR_MS));
+    assert_int_equal(world_count(world, OTA_EVENT_CONFIRMED), 1);
+    assert_int_equal(world->server.report_count, OTA_CLIENT_REPORTS);
+}
+
 static void test_reports_dropped(void **state)
 {
     static const unsigned finals[] = {200, 204, 400, 404};
@@ -610,6 +649,8 @@ int main(void)
         {TEST("a report is repeated under its number until it is taken", test_report_repeated)},
         {TEST("reports outlive resets and come in order", test_reports_kept)},
         {TEST("when there are too many reports the newest are kept", test_reports_overflow)},
+        {TEST("a report that takes the place of one under way is not lost with it",
+              test_report_replaced_under_way)},
         {TEST("a report that the server refuses for good is dropped", test_reports_dropped)},
         {TEST("a failed self-test brings the old image back, and is reported",
               test_self_test_fails)},

@@ -1,6 +1,7 @@
 /* Power may go at any flash operation of an update: the client goes on, and says so only once. */
 #include "device/core/client.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "protocol/error.h"
@@ -135,6 +136,39 @@ static void test_many_cuts(void **state)
     world_free(world);
 }
 
+static bool half_way(struct world *world)
+{
+    return world->client.position >= world->next.len / 2;
+}
+
+/* A bit of the journal rots while the device is off, in the middle of a download. */
+static void test_rot(void **state)
+{
+    struct world *world = world_new(&world_small, BODY_LEN);
+    uint32_t len = world->sim.map.journal[0].len * 2;
+    uint8_t *copy = flash_sim_copy_new(&world->sim);
+    unsigned flips = 0;
+    (void)state;
+
+    world_boot(world);
+    assert_true(world_run(world, half_way, WORLD_HOUR_MS));
+    flash_sim_save(&world->sim, copy);
+    for (uint32_t bit = 0; bit < len * 8; bit += 13) {
+        if (copy[bit / 8] == 0xff)
+            continue;
+        world_restart(world);
+        flash_sim_load(&world->sim, copy);
+        flash_sim_flip(&world->sim, FLASH_SIM_ADDR + bit / 8, bit % 8);
+        assert_true(world_live_through(world, WORLD_HOUR_MS));
+        check_end(world);
+        flips++;
+    }
+    print_message("             %u bits\n", flips);
+    assert_true(flips > 200);
+    free(copy);
+    world_free(world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -142,6 +176,7 @@ int main(void)
         {TEST("the same on flash that takes one program per erase", test_write_once)},
         {TEST("the same on flash of words, sampled", test_words)},
         {TEST("several power cuts in one update", test_many_cuts)},
+        {TEST("rot of any bit of the journal", test_rot)},
     };
     return cmocka_run_group_tests_name("client_power", tests, NULL, NULL);
 }
