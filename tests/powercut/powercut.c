@@ -1,11 +1,12 @@
 /*
  * Power cuts: the bootloader, core and journal on simulated flash, cut at every operation.
  *
- *     powercut [--sweep] [--every N] [--only WORD] [--runs N] [--seconds N] [--seed N]
+ *     powercut [--sweep] [--every N] [--only WORD] [--runs N] [--first N] [--seconds N] [--seed N]
  *
  * --sweep    each scenario on each geometry: a cut at every operation, torn in each way, then on to
  *            the end and through one more update
  * --runs N   random runs with two to four cuts, the later ones mostly during recovery
+ * --first N  number of the first of them, to repeat one
  * --seconds  stop the random runs after so long, whatever N says
  * --every N  sweep every N-th operation only; --only: on the geometries whose name has WORD
  * Ends with a failure when a single run ended dead or wrong; prints the seed that repeats it.
@@ -80,6 +81,7 @@ struct options {
     bool sweep;
     uint64_t every;
     uint64_t runs;
+    uint64_t first;
     uint64_t seconds;
     uint64_t seed;
     const char *only;
@@ -124,8 +126,10 @@ static void run(struct world *world, const struct scenario *scenario, struct cou
     world_live(world);
     judge_goals(world, scenario);
     counts->cuts += world->sim.cuts;
+    unsigned cut_count = world->cut_count;
     if (world->verdict == WORLD_FINE)
         world_update(world, image_named(world, 'H'));
+    world->cut_count = cut_count; /* for tell() */
     if (world->sim.unfed_us_max > counts->unfed_us_max)
         counts->unfed_us_max = world->sim.unfed_us_max;
     counts->dead += world->verdict == WORLD_DEAD;
@@ -223,7 +227,7 @@ static void multi(struct world worlds[GEOMETRIES], const struct options *options
                 measure(&worlds[g], &scenarios[s], stages[g][s].start, counts);
         }
     }
-    for (uint64_t i = 0; !is_over(options, began, i); i++) {
+    for (uint64_t i = options->first; !is_over(options, began, i - options->first); i++) {
         /* The large sectors take ten times as long: one run in eight is on them. */
         size_t g = i % 8 == 0 ? 0 : 1 + i % (GEOMETRIES - 1);
         size_t s = i / 8 % SCENARIOS;
@@ -255,6 +259,8 @@ static bool parse(int argc, char **argv, struct options *options)
             options->every = strtoull(argv[++i], NULL, 10);
         } else if (strcmp(argv[i], "--runs") == 0) {
             options->runs = strtoull(argv[++i], NULL, 10);
+        } else if (strcmp(argv[i], "--first") == 0) {
+            options->first = strtoull(argv[++i], NULL, 10);
         } else if (strcmp(argv[i], "--seconds") == 0) {
             options->seconds = strtoull(argv[++i], NULL, 10);
         } else if (strcmp(argv[i], "--seed") == 0) {
@@ -280,8 +286,8 @@ int main(int argc, char **argv)
     struct counts counts = {0};
 
     if (!parse(argc, argv, &options)) {
-        fputs("usage: powercut [--sweep] [--every N] [--only GEOMETRY] [--runs N] [--seconds N] "
-              "[--seed N]\n",
+        fputs("usage: powercut [--sweep] [--every N] [--only GEOMETRY] [--runs N] [--first N] "
+              "[--seconds N] [--seed N]\n",
               stderr);
         return 2;
     }

@@ -460,6 +460,7 @@ enum world_verdict world_update(struct world *world, const struct world_image *i
     world->goal = 0;
     world->asked = WORLD_GOALS_MAX;
     world->reached = 0;
+    world->rot_primary = false; /* a scenario that was cut short may not have come to it */
     world->cut_count = 0;
     world->next_cut = 0;
     world->boots = 0;
