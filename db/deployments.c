@@ -77,16 +77,30 @@ int db_deployment_update(struct db *db, const struct db_deployment *d)
     return db_run_one(q);
 }
 
-int db_deployment_get(struct db *db, int64_t id, struct db_deployment *d)
+static int read_one(struct db_stmt *q, struct db_deployment *d)
 {
-    struct db_stmt *q = db_query(db, "SELECT " COLUMNS " FROM deployments d WHERE d.id = ?");
-    int step;
+    int step = db_step(q);
 
-    db_bind_int(q, 1, id);
-    step = db_step(q);
     if (step == 1)
         read_row(q, d);
     return db_finish(q, step == 1 ? DB_OK : step == 0 ? DB_E_NOT_FOUND : step);
+}
+
+int db_deployment_get(struct db *db, int64_t id, struct db_deployment *d)
+{
+    struct db_stmt *q = db_query(db, "SELECT " COLUMNS " FROM deployments d WHERE d.id = ?");
+
+    db_bind_int(q, 1, id);
+    return read_one(q, d);
+}
+
+int db_deployment_of_device(struct db *db, int64_t device_id, struct db_deployment *d)
+{
+    struct db_stmt *q = db_query(db, "SELECT " COLUMNS " FROM deployments d WHERE d.device_id = ?"
+                                     " ORDER BY d.id DESC LIMIT 1");
+
+    db_bind_int(q, 1, device_id);
+    return read_one(q, d);
 }
 
 int db_deployments_each(struct db *db, int ended_from, int final_from,

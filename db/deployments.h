@@ -29,6 +29,8 @@ int64_t db_deployment_last_id(struct db *db);
 int db_deployment_add(struct db *db, const struct db_deployment *deployment);
 int db_deployment_update(struct db *db, const struct db_deployment *deployment);
 int db_deployment_get(struct db *db, int64_t id, struct db_deployment *deployment);
+/* The newest one of a device. */
+int db_deployment_of_device(struct db *db, int64_t device_id, struct db_deployment *deployment);
 /* Every one that a server must know: the newest of each device in rollouts whose state lies below
  * `ended_from`, and those whose own state lies below `final_from`; in order of id. */
 int db_deployments_each(struct db *db, int ended_from, int final_from,

@@ -1,6 +1,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "db/deployments.h"
 #include "db/devices.h"
 #include "db/events.h"
 #include "protocol/text.h"
@@ -31,46 +32,42 @@ static bool parse_state(const char *name, enum db_device_state *state)
 
 /* ---- writing out ---- */
 
-static void put_deployment(struct json_writer *out, struct db *db, int64_t device_id,
-                           const struct deployment *d)
+static void put_deployment(struct json_writer *out, struct db *db, int64_t device_id)
 {
     char reason[DB_EVENT_REASON_MAX + 1];
+    struct db_deployment d;
 
     json_key(out, "deployment");
-    if (d->id == 0) {
+    if (db_deployment_of_device(db, device_id, &d) != DB_OK) {
         json_null(out);
         return;
     }
-    if (db_event_last_reason(db, device_id, (int64_t)d->id, reason) != DB_OK)
+    if (db_event_last_reason(db, device_id, d.id, reason) != DB_OK)
         reason[0] = '\0';
     json_object(out);
-    json_put_int(out, "id", (int64_t)d->id);
-    json_put_int(out, "rollout", (int64_t)d->rollout_id);
-    json_put_string(out, "state", deployment_state_name(d->state));
-    json_put_int(out, "percent", d->percent);
-    json_put_int(out, "attempt", d->attempt);
+    json_put_int(out, "id", d.id);
+    json_put_int(out, "rollout", d.rollout_id);
+    json_put_string(out, "state", deployment_state_name((enum deployment_state)d.state));
+    json_put_int(out, "percent", d.percent);
+    json_put_int(out, "attempt", d.attempt);
     if (reason[0] != '\0')
         json_put_string(out, "reason", reason);
     else
         json_put_null(out, "reason");
-    json_put_time(out, "updated_at", (int64_t)d->changed_at);
+    json_put_time(out, "updated_at", d.changed_at);
     json_object_end(out);
 }
 
-/* The row, with what memory knows better: when it was seen, and its newest deployment. */
-static void overlay(struct request *rq, struct db_device *row, struct deployment *d)
+/* The row, with what memory knows better: when it was seen. */
+static void overlay(struct request *rq, struct db_device *row)
 {
     struct fleet *fleet = rq->app->fleet;
     struct fleet_device *device;
 
-    memset(d, 0, sizeof(*d));
     fleet_lock(fleet);
     device = fleet_find_name(fleet, row->name);
-    if (device != NULL) {
+    if (device != NULL)
         row->last_seen = device->last_seen;
-        if (device->tries != NULL)
-            *d = device->tries->d;
-    }
     fleet_unlock(fleet);
 }
 
@@ -104,12 +101,11 @@ static void put_fields(struct request *rq, struct json_writer *out, const struct
 void api_put_device(struct request *rq, struct json_writer *out, const struct db_device *device)
 {
     struct db_device row = *device;
-    struct deployment d;
 
-    overlay(rq, &row, &d);
+    overlay(rq, &row);
     json_object(out);
     put_fields(rq, out, &row);
-    put_deployment(out, rq->db, row.id, &d);
+    put_deployment(out, rq->db, row.id);
     json_object_end(out);
 }
 
@@ -241,12 +237,11 @@ static void put_with_token(struct request *rq, unsigned status, const struct db_
 {
     struct json_writer *out = request_json(rq, status);
     struct db_device copy = *row;
-    struct deployment d;
 
-    overlay(rq, &copy, &d);
+    overlay(rq, &copy);
     json_object(out);
     put_fields(rq, out, &copy);
-    put_deployment(out, rq->db, copy.id, &d);
+    put_deployment(out, rq->db, copy.id);
     json_put_string(out, "token", secret->text);
     json_object_end(out);
 }

@@ -131,7 +131,8 @@ struct fleet_rollout *const *fleet_live(struct fleet *fleet, size_t *count);
 /* The newest try of a device in a rollout, NULL for none. */
 struct fleet_try *fleet_newest_try(const struct fleet_device *device, uint64_t rollout_id);
 
-/* Whether a rollout's members are counted: from its start to its end. */
+/* Whether it is neither draft nor ended, and whether its members are counted: from its start on. */
+bool fleet_is_live(const struct rollout *rollout);
 bool fleet_counts_members(const struct rollout *rollout);
 
 /* The last transaction that is on the disk, and the one being made. */
@@ -170,6 +171,10 @@ void fleet_prune_tries(struct fleet *fleet, struct fleet_device *device);
 void fleet_count_skip(struct fleet_rollout *rollout, const struct fleet_try *try, int delta);
 
 uint64_t fleet_next_deployment(struct fleet *fleet);
+/* A device speaks of a deployment that was never given out here: the database is older than the
+ * fleet. Numbers go on beyond it, so that none gets a second meaning. True the first time, and each
+ * time the number is beyond all before. */
+bool fleet_heard_of_deployment(struct fleet *fleet, uint64_t id);
 
 /* Wake for this device at `at` at the latest. Only the earliest of a device counts. */
 void fleet_set_alarm(struct fleet *fleet, struct fleet_device *device, uint64_t at);

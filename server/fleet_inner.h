@@ -1,4 +1,5 @@
-/* The fleet's insides, shared by its three files: fleet.c, fleet_index.c, fleet_load.c. */
+/* The fleet's insides, shared by its files: fleet.c, fleet_index.c, fleet_load.c and
+ * fleet_tries.c. */
 #ifndef OTAD_FLEET_INNER_H
 #define OTAD_FLEET_INNER_H
 

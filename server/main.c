@@ -1,6 +1,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "server/backup.h"
 #include "server/config.h"
 #include "server/healthcheck.h"
 #include "server/serve.h"
@@ -15,6 +16,7 @@ static void print_help(FILE *to)
             "  otad serve --data DIR [FLAGS]          serve; `otad serve --help` lists the flags\n"
             "  otad token add --data DIR --name NAME --role viewer|operator|admin\n"
             "                                         make an API token and print it once\n"
+            "  otad backup --data DIR --to NEWDIR     copy everything, while a server runs or not\n"
             "  otad --healthcheck URL                 0 if the server at URL is ready\n"
             "  otad --version\n");
 }
@@ -45,6 +47,11 @@ static int run_token(int argc, char **args)
     return 2;
 }
 
+static int run_backup(int argc, char **args)
+{
+    return backup_command(argc, args);
+}
+
 static int run_healthcheck(int argc, char **args)
 {
     if (argc == 1)
@@ -73,7 +80,8 @@ static const struct {
     const char *name;
     int (*run)(int argc, char **args);
 } COMMANDS[] = {
-    {"serve", run_serve},       {"token", run_token}, {"--healthcheck", run_healthcheck},
+    {"serve", run_serve},       {"token", run_token},
+    {"backup", run_backup},     {"--healthcheck", run_healthcheck},
     {"--version", run_version}, {"--help", run_help},
 };
 

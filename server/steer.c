@@ -333,13 +333,19 @@ static uint64_t parse_id(struct ota_text text)
 
 /* A try that is not in memory any more may still be this device's: then the report is merely late.
  */
-static int look_up(struct db *db, const struct fleet_device *device, uint64_t id,
-                   enum steer_outcome *outcome)
+static int look_up(const struct steer *steer, struct db *db, const struct fleet_device *device,
+                   uint64_t id, enum steer_outcome *outcome)
 {
     struct db_deployment row;
     int error = id > 0 ? db_deployment_get(db, (int64_t)id, &row) : DB_E_NOT_FOUND;
 
     *outcome = error == DB_OK && row.device_id == device->id ? STEER_IGNORED : STEER_UNKNOWN;
+    if (fleet_heard_of_deployment(steer->fleet, id))
+        log_note(
+            steer->log, LOG_WARN, "database_older_than_fleet",
+            "Device %s reports deployment %llu, which this database has never given out. Was an "
+            "older backup restored? Check rollouts before you resume them.",
+            device->name, (unsigned long long)id);
     return error == DB_E_NOT_FOUND ? DB_OK : error;
 }
 
@@ -417,7 +423,7 @@ int steer_report(const struct steer *steer, struct db *db, struct fleet_ref ref,
     if (device == NULL)
         return DB_OK;
     if (try == NULL)
-        return look_up(db, device, id, outcome);
+        return look_up(steer, db, device, id, outcome);
     rollout = fleet_find_rollout(fleet, try->d.rollout_id);
     fleet_lock(fleet);
     error = apply_report(steer, device, rollout, try, report, now, &change, &news);

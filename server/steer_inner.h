@@ -1,5 +1,5 @@
-/* Steering's insides, shared by steer.c (devices speak) and steer_time.c (operators and time do).
- */
+/* Steering's insides, shared by steer.c (devices speak), steer_time.c (operators and time do) and
+ * steer_devices.c (devices come and go). */
 #ifndef OTAD_STEER_INNER_H
 #define OTAD_STEER_INNER_H
 

@@ -18,6 +18,7 @@ import "./wire.suite.mjs";
 import "./durability.suite.mjs";
 import "./storage.suite.mjs";
 import "./command.suite.mjs";
+import "./backup.suite.mjs";
 import "./tls.suite.mjs";
 
 // Documented, and not met by any test: each with its reason.
