@@ -5,7 +5,7 @@ import { after, before, describe, test } from "node:test";
 
 import { operations } from "./lib/contract.mjs";
 import { makeImage, OTHER_PUBLIC, RELEASE_PUBLIC } from "./lib/image.mjs";
-import { Otad } from "./lib/otad.mjs";
+import { Otad, until } from "./lib/otad.mjs";
 
 const RANK = { viewer: 1, operator: 2, admin: 3 };
 
@@ -78,7 +78,7 @@ describe("access", () => {
     await otad.expect(204, "DELETE", `/api/v1/tokens/${made.id}`);
     await otad.refused(401, "token_revoked", "GET", "/api/v1/devices", { token: made.token });
     await otad.refused(404, "not_found", "DELETE", `/api/v1/tokens/${made.id}`);
-    assert.match(otad.log, /"path":"\/api\/v1\/devices","status":401,"ms":\d+,"code":"token_revoked"/);
+    await until(() => /"path":"\/api\/v1\/devices","status":401,"ms":\d+,"code":"token_revoked"/.test(otad.log), "the refusal in the log");
     const listed = (await otad.expect(200, "GET", "/api/v1/tokens?limit=500")).items.find((item) => item.id === made.id);
     assert.ok(listed.revoked_at);
   });
