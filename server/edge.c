@@ -2,9 +2,6 @@
 
 #include <errno.h>
 #include <microhttpd.h>
-#include <netdb.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,10 +12,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "server/listener.h"
 #include "server/request.h"
 #include "server/tls.h"
 
-#define BACKLOG 1024
 #define MEMORY_LIMIT 4096U /* bytes of the library's buffers a connection: headers in and out */
 #define WATCH_MS 500       /* how often deadlines are looked at */
 #define LOOPS_MAX 64
@@ -366,51 +363,7 @@ static bool start_tls(struct edge *edge)
     return loop->daemon != NULL;
 }
 
-/* ---- listening ---- */
-
-static int listen_on(const struct addrinfo *address)
-{
-    int fd = socket(address->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    int on = 1;
-
-    if (fd < 0)
-        return -1;
-    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-    if (bind(fd, address->ai_addr, address->ai_addrlen) != 0 || listen(fd, BACKLOG) != 0) {
-        close(fd);
-        return -1;
-    }
-    return fd;
-}
-
-static bool open_listener(struct edge *edge, char *error, size_t cap)
-{
-    const struct config *config = &edge->app->config;
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
-    struct addrinfo *found = NULL;
-    struct sockaddr_storage bound;
-    socklen_t len = sizeof(bound);
-    char port[8];
-    int code;
-
-    snprintf(port, sizeof(port), "%u", config->port);
-    code = getaddrinfo(config->host, port, &hints, &found);
-    if (code != 0) {
-        snprintf(error, cap, "--listen %s: %s", config->host, gai_strerror(code));
-        return false;
-    }
-    edge->listen_fd = listen_on(found);
-    freeaddrinfo(found);
-    if (edge->listen_fd < 0 || getsockname(edge->listen_fd, (struct sockaddr *)&bound, &len) != 0) {
-        snprintf(error, cap, "cannot listen on %s:%u: %s", config->host, config->port,
-                 strerror(errno));
-        return false;
-    }
-    edge->port =
-        ntohs(bound.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)(void *)&bound)->sin6_port
-                                          : ((struct sockaddr_in *)(void *)&bound)->sin_port);
-    return true;
-}
+/* ---- life ---- */
 
 struct edge *edge_start(struct app *app, char *error, size_t cap)
 {
@@ -429,7 +382,8 @@ struct edge *edge_start(struct app *app, char *error, size_t cap)
         edge_stop(edge);
         return NULL;
     }
-    if (!open_listener(edge, error, cap)) {
+    edge->listen_fd = listener_open(app->config.host, app->config.port, &edge->port, error, cap);
+    if (edge->listen_fd < 0) {
         edge_stop(edge);
         return NULL;
     }
