@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "protocol/limits.h"
+#include "server/nearest.h"
 
 struct setting {
     const char *flag;
@@ -178,6 +179,19 @@ static const struct setting *find_setting(const char *flag, size_t len)
     return NULL;
 }
 
+static void tell_unknown(const char *flag, size_t len, char *error, size_t cap)
+{
+    struct nearest nearest = {0};
+    char name[NEAREST_WORD_MAX + 1];
+
+    snprintf(name, sizeof(name), "%.*s", (int)len, flag);
+    for (size_t i = 0; i < SETTING_COUNT; i++)
+        nearest_offer(&nearest, name, SETTINGS[i].flag);
+    snprintf(error, cap, "%s: no such flag%s%s; `otad serve --help` lists them", flag,
+             nearest.word != NULL ? ", did you mean " : "",
+             nearest.word != NULL ? nearest.word : "");
+}
+
 /* One flag at args[*i], `--flag VALUE` or `--flag=VALUE`. */
 static bool read_flag(struct config *config, int argc, char **args, int *i, char *error, size_t cap)
 {
@@ -188,7 +202,7 @@ static bool read_flag(struct config *config, int argc, char **args, int *i, char
     const char *value;
 
     if (setting == NULL) {
-        snprintf(error, cap, "%s: no such flag; `otad serve --help` lists them", flag);
+        tell_unknown(flag, len, error, cap);
         return false;
     }
     value = equals != NULL ? equals + 1 : *i + 1 < argc ? args[++*i] : NULL;

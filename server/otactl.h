@@ -1,15 +1,18 @@
 /*
  * otactl: the command line of otad.
  *
- *     otactl.c ............... options that every command knows, the table of commands
- *     otactl_SUBJECT.c ....... the commands of one subject, as a table that otactl.c lists
- *     otactl_args.c .......... reads a command's options from its own description of them
+ *     otactl.c ............... finds the command and runs it
+ *     otactl_commands.c ...... the table of all commands, the help, options that every command
+ * knows otactl_SUBJECT.c ....... the commands of one subject, as a table that otactl_commands.c
+ * lists otactl_args.c .......... reads a command's options from its own description of them
+ *     otactl_connect.c ....... which server with which token: flags, environment, profile
  *     otactl_http.c .......... one REST call, with every failure told in one sentence
  *     otactl_table.c ......... answers as aligned columns
  *     otactl_key_file.c, otactl_elf.c, otactl_file.c ... keys, firmware files, files
  *
  * A command returns one of the exit codes below and has already said on stderr why, when it is not
- * OTACTL_OK. A new subject is one .c file, one line in otactl.c's list and one in otactl.mk.
+ * OTACTL_OK. A new subject is one .c file, one line in otactl_commands.c's list and one in
+ * otactl.mk.
  */
 #ifndef OTAD_SERVER_OTACTL_H
 #define OTAD_SERVER_OTACTL_H
@@ -62,6 +65,8 @@ struct otactl_command {
 };
 
 /* The tables, each ended by a NULL verb. */
+extern const struct otactl_command otactl_profile_commands[];
+extern const struct otactl_command otactl_completion_commands[];
 extern const struct otactl_command otactl_key_commands[];
 extern const struct otactl_command otactl_release_commands[];
 extern const struct otactl_command otactl_firmware_commands[];

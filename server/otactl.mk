@@ -1,6 +1,6 @@
 # otactl, the command line. A new subject of commands is one more source here.
 
-OTACTL_LIB_SOURCES := $(filter-out server/otactl.c,$(wildcard server/otactl_*.c))
+OTACTL_LIB_SOURCES := $(wildcard server/otactl_*.c) server/nearest.c
 OTACTL_LIBS := $(B)/libotactl.a $(B)/libprotocol.a -lcurl -lcjson -lcrypto
 
 $(eval $(call library,otactl,$(OTACTL_LIB_SOURCES)))

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/nearest.h"
+
 #define COMMAND_NAME_MAX 64
 
 void otactl_command_name(const struct otactl_command *command, char *buf, size_t cap)
@@ -54,7 +56,26 @@ static const struct otactl_option *find_in(const struct otactl_option *options, 
     return NULL;
 }
 
-static int unknown_option(const struct otactl_args *args, const char *given)
+/* "; did you mean --stage" or "". To be freed. */
+static char *suggest(const struct otactl_args *args, const struct otactl_option *globals,
+                     const char *given)
+{
+    struct nearest nearest = {0};
+    char *name = otactl_format("%.*s", (int)strcspn(given, "="), given);
+    const struct otactl_option *const tables[] = {args->command->options, globals};
+    for (size_t t = 0; t < 2; t++) {
+        for (const struct otactl_option *o = tables[t]; o != NULL && o->name != NULL; o++) {
+            if (o->name[1] != '\0')
+                nearest_offer(&nearest, name + strspn(name, "-"), o->name);
+        }
+    }
+    free(name);
+    return nearest.word != NULL ? otactl_format(", did you mean --%s?", nearest.word)
+                                : otactl_strdup("");
+}
+
+static int unknown_option(const struct otactl_args *args, const struct otactl_option *globals,
+                          const char *given)
 {
     char name[COMMAND_NAME_MAX];
     char allowed[1024] = "";
@@ -65,8 +86,12 @@ static int unknown_option(const struct otactl_args *args, const char *given)
         int n = snprintf(allowed + used, sizeof allowed - used, " %s%s", dashes(o), o->name);
         used += n > 0 && (size_t)n < sizeof allowed - used ? (size_t)n : 0;
     }
-    return otactl_fail(OTACTL_USAGE, "%s: unknown option %s; it takes:%s", name, given,
-                       used > 0 ? allowed : " none of its own");
+    char *meant = suggest(args, globals, given);
+    int code =
+        otactl_fail(OTACTL_USAGE, "%s: unknown option %s%s%s it takes:%s", name, given, meant,
+                    meant[0] != '\0' ? "" : ";", used > 0 ? allowed : " none of its own");
+    free(meant);
+    return code;
 }
 
 static int take_option(struct otactl_args *args, const struct otactl_option *globals, int argc,
@@ -79,7 +104,7 @@ static int take_option(struct otactl_args *args, const struct otactl_option *glo
     if (option == NULL)
         option = find_in(globals, name, len);
     if (option == NULL || (text[1] == '-') != (len > 1))
-        return unknown_option(args, text);
+        return unknown_option(args, globals, text);
 
     struct otactl_given *given = &args->given[args->given_count];
     given->option = option;
@@ -93,6 +118,25 @@ static int take_option(struct otactl_args *args, const struct otactl_option *glo
     }
     args->given_count++;
     return OTACTL_OK;
+}
+
+bool otactl_option_is_choice(const char *shape)
+{
+    return shape != NULL && strchr(shape, '|') != NULL &&
+           strpbrk(shape, "ABCDEFGHIJKLMNOPQRSTUVWXYZ.") == NULL;
+}
+
+static int check_choice(const struct otactl_given *given)
+{
+    const char *shape = given->option->value;
+    size_t len = strlen(given->value);
+    for (const char *word = shape; word != NULL; word = strchr(word, '|')) {
+        word += *word == '|';
+        if (strcspn(word, "|") == len && memcmp(word, given->value, len) == 0)
+            return OTACTL_OK;
+    }
+    return otactl_fail(OTACTL_USAGE, "--%s %s: one of %s is needed", given->option->name,
+                       given->value, shape);
 }
 
 static int check_rules(const struct otactl_args *args)
@@ -111,7 +155,12 @@ static int check_rules(const struct otactl_args *args)
         if (o->rule != OTACTL_REPEATED && otactl_args_nth(args, o->name, 1) != NULL)
             return otactl_fail(OTACTL_USAGE, "%s takes %s%s once", name, dashes(o), o->name);
     }
-    return OTACTL_OK;
+    int code = OTACTL_OK;
+    for (size_t i = 0; i < args->given_count && code == OTACTL_OK; i++) {
+        if (otactl_option_is_choice(args->given[i].option->value))
+            code = check_choice(&args->given[i]);
+    }
+    return code;
 }
 
 int otactl_args_parse(struct otactl_args *args, const struct otactl_command *command,

@@ -44,6 +44,9 @@ int otactl_args_number(const struct otactl_args *args, const char *name, uint64_
 /* A number from the whole text: true and the value, else false. */
 bool otactl_number_parse(const char *text, uint64_t *number);
 
+/* True for a value that is one of several words, written "viewer|operator|admin" in the table. */
+bool otactl_option_is_choice(const char *shape);
+
 /* "release sign": the command as it is typed. */
 void otactl_command_name(const struct otactl_command *command, char *buf, size_t cap);
 /* The full help of one command. */

@@ -59,7 +59,7 @@ static const struct otactl_option secret_options[] = {
 
 static const struct otactl_option list_options[] = {
     {"group", "NAME", "only this group's", OTACTL_OPTIONAL},
-    {"state", "STATE", "only accepted, pending or rejected ones", OTACTL_OPTIONAL},
+    {"state", "accepted|pending|rejected", "only devices of this state", OTACTL_OPTIONAL},
     {0},
 };
 
@@ -250,7 +250,8 @@ static const struct otactl_column enrolment_columns[] = {
 
 static const struct otactl_option enrolment_options[] = {
     {"product", "NAME", "product whose devices may enrol with it", OTACTL_REQUIRED},
-    {"policy", "POLICY", "accept: at once; pending: an operator accepts each", OTACTL_REQUIRED},
+    {"policy", "accept|pending", "accept: at once; pending: an operator accepts each",
+     OTACTL_REQUIRED},
     {"group", "NAME", "group that enrolled devices start in", OTACTL_OPTIONAL},
     {"o", "FILE", "write the key there, readable by you only", OTACTL_OPTIONAL},
     {0},
@@ -259,9 +260,6 @@ static const struct otactl_option enrolment_options[] = {
 static int run_enrolment_add(struct otactl *ctl, const struct otactl_args *args)
 {
     cJSON *answer = NULL;
-    const char *policy = otactl_args_value(args, "policy");
-    if (strcmp(policy, "accept") != 0 && strcmp(policy, "pending") != 0)
-        return otactl_fail(OTACTL_USAGE, "--policy %s: accept or pending is needed", policy);
     cJSON *body = cJSON_CreateObject();
     cJSON_AddStringToObject(body, "name", args->operands[0]);
     add_text(body, args, "product");

@@ -3,8 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #include <curl/curl.h>
+#include <openssl/x509_vfy.h>
 
 #define PAGE_LIMIT "500"
 #define PAGES_MAX 100000 /* a server that never ends its list */
@@ -93,12 +95,13 @@ static int show_progress(void *ctx, curl_off_t down_total, curl_off_t down, curl
     if (up_total <= 0)
         return 0;
     int cells = (int)(up * BAR_CELLS / up_total);
-    fprintf(stderr, "\r[%-*.*s] %3d %%", BAR_CELLS, cells,
-            "########################################", (int)(up * 100 / up_total));
+    fprintf(stderr, "\r[%-*.*s] %3d %% of %ld KB", BAR_CELLS, cells,
+            "########################################", (int)(up * 100 / up_total),
+            (long)((up_total + 1023) / 1024));
     return 0;
 }
 
-static void set_body(CURL *curl, const struct otactl *ctl, const struct otactl_request *request)
+static void set_body(CURL *curl, const struct otactl_request *request)
 {
     curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, request->method);
     if (request->file != NULL) {
@@ -106,7 +109,7 @@ static void set_body(CURL *curl, const struct otactl *ctl, const struct otactl_r
         curl_easy_setopt(curl, CURLOPT_READDATA, request->file);
         curl_easy_setopt(curl, CURLOPT_INFILESIZE_LARGE, (curl_off_t)request->file_len);
         curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, show_progress);
-        curl_easy_setopt(curl, CURLOPT_NOPROGRESS, ctl->terminal ? 0L : 1L);
+        curl_easy_setopt(curl, CURLOPT_NOPROGRESS, isatty(STDERR_FILENO) ? 0L : 1L);
     } else if (strcmp(request->method, "GET") != 0) {
         /* An explicit empty body too: a POST without a length is refused by some proxies. */
         curl_easy_setopt(curl, CURLOPT_POSTFIELDS, request->body != NULL ? request->body : "");
@@ -151,14 +154,34 @@ static CURLcode perform(struct otactl *ctl, const struct otactl_request *request
     curl_easy_setopt(curl, CURLOPT_USERAGENT, "otactl/" OTACTL_VERSION);
     curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take);
     curl_easy_setopt(curl, CURLOPT_WRITEDATA, answer);
-    set_body(curl, ctl, request);
+    set_body(curl, request);
     CURLcode result = curl_easy_perform(curl);
     curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, status);
-    if (request->file != NULL && ctl->terminal)
+    if (request->file != NULL && isatty(STDERR_FILENO))
         fputc('\n', stderr);
     curl_slist_free_all(headers);
     free(url);
     return result;
+}
+
+/* OpenSSL judges the chain; curl refuses a name before it keeps that verdict. */
+static int tell_certificate(const struct otactl_http *http, const char *why)
+{
+    long verdict = X509_V_OK;
+    curl_easy_getinfo(http->curl, CURLINFO_SSL_VERIFYRESULT, &verdict);
+    if (verdict == X509_V_OK || verdict == X509_V_ERR_UNSPECIFIED)
+        return otactl_fail(OTACTL_UNREACHABLE,
+                           "the certificate of %s is for another host (%s): use a name that is in "
+                           "it, or give otad a certificate for this one",
+                           http->server, why);
+    if (verdict == X509_V_ERR_CERT_HAS_EXPIRED || verdict == X509_V_ERR_CERT_NOT_YET_VALID)
+        return otactl_fail(OTACTL_UNREACHABLE,
+                           "the certificate of %s is out of date (%s): renew it, and look at this "
+                           "machine's clock",
+                           http->server, why);
+    return otactl_fail(OTACTL_UNREACHABLE,
+                       "the certificate of %s is not trusted (%s): give its CA with --cacert",
+                       http->server, why);
 }
 
 static int tell_unreachable(const struct otactl_http *http, CURLcode result, bool quiet)
@@ -183,9 +206,7 @@ static int tell_unreachable(const struct otactl_http *http, CURLcode result, boo
             "nothing answers at %s (%s): is otad running there? --server names another",
             http->server, why);
     case CURLE_PEER_FAILED_VERIFICATION:
-        return otactl_fail(OTACTL_UNREACHABLE,
-                           "the certificate of %s is not trusted (%s): give its CA with --cacert",
-                           http->server, why);
+        return tell_certificate(http, why);
     case CURLE_OPERATION_TIMEDOUT:
         return otactl_fail(OTACTL_UNREACHABLE, "%s did not answer in time (%s): try again",
                            http->server, why);
@@ -208,7 +229,8 @@ static int tell_refused(const struct otactl *ctl, const cJSON *problem, long sta
     if (detail[0] == '\0')
         return otactl_fail(code, "%s answered %ld without a reason: is it really otad?",
                            ctl->http->server, status);
-    return otactl_fail(code, "%s (%ld%s%s)", detail, status, word[0] != '\0' ? " " : "", word);
+    return otactl_fail(code, "%s (%ld%s%s)%s", detail, status, word[0] != '\0' ? " " : "", word,
+                       status == 401 ? " otactl login takes another." : "");
 }
 
 int otactl_http_call(struct otactl *ctl, const struct otactl_request *request, cJSON **answer)

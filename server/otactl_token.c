@@ -1,12 +1,11 @@
 /* token ...: who may use the API. */
 #include "server/otactl.h"
 
-#include <stdlib.h>
-#include <string.h>
-
 #include "server/otactl_answer.h"
 #include "server/otactl_args.h"
 #include "server/otactl_http.h"
+
+#define SECONDS_A_DAY 86400
 
 static const struct otactl_column token_columns[] = {
     {"ID", "id", OTACTL_SHAPE_PLAIN},
@@ -18,21 +17,25 @@ static const struct otactl_column token_columns[] = {
 };
 
 static const struct otactl_option add_options[] = {
-    {"role", "ROLE", "viewer, operator or admin", OTACTL_REQUIRED},
+    {"role", "viewer|operator|admin", "what the token may do", OTACTL_REQUIRED},
+    {"days", "N", "how long it is good, without end unless told", OTACTL_OPTIONAL},
     {"o", "FILE", "write the token there, readable by you only", OTACTL_OPTIONAL},
     {0},
 };
 
 static int run_add(struct otactl *ctl, const struct otactl_args *args)
 {
-    const char *role = otactl_args_value(args, "role");
+    uint64_t days = 0;
     cJSON *answer = NULL;
-    if (strcmp(role, "viewer") != 0 && strcmp(role, "operator") != 0 && strcmp(role, "admin") != 0)
-        return otactl_fail(OTACTL_USAGE, "--role %s: viewer, operator or admin is needed", role);
+    int code = otactl_args_number(args, "days", 1, 3650, &days);
+    if (code != OTACTL_OK)
+        return code;
     cJSON *body = cJSON_CreateObject();
     cJSON_AddStringToObject(body, "name", args->operands[0]);
-    cJSON_AddStringToObject(body, "role", role);
-    int code = otactl_send(ctl, "POST", otactl_path("tokens"), body, &answer);
+    cJSON_AddStringToObject(body, "role", otactl_args_value(args, "role"));
+    if (days > 0)
+        cJSON_AddNumberToObject(body, "expires_in_seconds", (double)days * SECONDS_A_DAY);
+    code = otactl_send(ctl, "POST", otactl_path("tokens"), body, &answer);
     if (code == OTACTL_OK)
         code = otactl_give_secret(ctl, answer, "token", otactl_args_value(args, "o"));
     cJSON_Delete(answer);

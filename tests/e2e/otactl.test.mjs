@@ -1,81 +1,15 @@
 // otactl as a process: files, flags and exit codes, against a server of the test's own that answers
 // what a test wants. What it does against a real otad is in update.test.mjs.
 import assert from "node:assert/strict";
-import { spawn, spawnSync, execFileSync } from "node:child_process";
+import { execFileSync } from "node:child_process";
 import { generateKeyPairSync } from "node:crypto";
 import fs from "node:fs";
-import http from "node:http";
 import https from "node:https";
-import os from "node:os";
-import path from "node:path";
-import { after, before, test } from "node:test";
+import { test } from "node:test";
 
-const OTACTL = path.resolve(process.env.BUILD_DIR ?? "build", "otactl");
-const dir = fs.mkdtempSync(path.join(os.tmpdir(), "otactl-"));
-const file = (name) => path.join(dir, name);
-const write = (name, content) => {
-  fs.writeFileSync(file(name), content);
-  return file(name);
-};
+import { fakeApi } from "./lib/otactl.mjs";
 
-let server;
-let requests = [];
-let answer; // (request, body) => [status, object | undefined]
-
-before(async () => {
-  server = http.createServer((request, response) => {
-    const chunks = [];
-    request.on("data", (chunk) => chunks.push(chunk));
-    request.on("end", () => {
-      const body = Buffer.concat(chunks);
-      requests.push({ method: request.method, url: request.url, headers: request.headers, body });
-      const [status, object] = answer(request, body);
-      response.writeHead(status, { "Content-Type": "application/json" });
-      response.end(object === undefined ? undefined : JSON.stringify(object));
-    });
-  });
-  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
-});
-
-after(() => {
-  server.closeAllConnections();
-  server.close();
-  fs.rmSync(dir, { recursive: true, force: true });
-});
-
-const url = () => `http://127.0.0.1:${server.address().port}`;
-
-// Environment without what the caller's shell may have set for a real server.
-function cleanEnv(more = {}) {
-  const env = { ...process.env, NO_PROXY: "127.0.0.1", ...more };
-  for (const name of ["OTACTL_SERVER", "OTACTL_TOKEN", "OTACTL_TOKEN_FILE", "OTACTL_CACERT"])
-    if (!(name in more)) delete env[name];
-  return env;
-}
-
-function local(...args) {
-  const done = spawnSync(OTACTL, args, { encoding: "utf8", env: cleanEnv(), timeout: 60000 });
-  return { code: done.status, out: done.stdout, err: done.stderr };
-}
-
-// Asynchronous, since this process is the server.
-function remote(args, env = {}, how = "piped") {
-  requests = [];
-  const [program, ...rest] = how === "piped" ? [OTACTL, ...args]
-    : ["script", "-qec", [OTACTL, ...args].join(" "), "/dev/null"];
-  return new Promise((resolve) => {
-    const child = spawn(program, rest, {
-      env: cleanEnv({ OTACTL_SERVER: url(), OTACTL_TOKEN: "ota_test", ...env }),
-      stdio: ["ignore", "pipe", "pipe"],
-      timeout: 60000,
-    });
-    let out = "";
-    let err = "";
-    child.stdout.on("data", (data) => (out += data));
-    child.stderr.on("data", (data) => (err += data));
-    child.on("close", (code) => resolve({ code, out, err }));
-  });
-}
+const { api, file, write, url, local, remote } = fakeApi();
 
 const signFlags = (key, out) =>
   `--key ${key} --version 1.2.3 --counter 4 --product lamp --hardware r1 -o ${out}`.split(" ");
@@ -184,7 +118,8 @@ test("release sign refuses what it cannot sign, and says what is allowed", () =>
     [["release", "sign", write("empty.bin", ""), ...flags], 1, /it is empty/],
     [["release", "sign", write("bad.elf", "\x7fELF not really"), ...flags], 1, /no whole ELF file/],
     [["release", "sign", write("twice.img", Buffer.from("3db8f396", "hex")), ...flags], 1, /an image already/],
-    [["release", "sgin", body], 2, /release sgin is no command; those of release are above/],
+    [["release", "sgin", body], 2, /release sgin is no command; did you mean release sign\?/],
+    [["release", "frob", body], 2, /release frob is no command; those of release are above/],
     [["relase"], 2, /relase is no command/],
     [["release", "sign", body, ...flags, "--colour"], 2, /unknown option --colour; it takes: --key/],
   ];
@@ -211,24 +146,24 @@ test("without a token, or with one the server does not know, the exit code is 4"
   const none = await remote(["device", "list"], { OTACTL_TOKEN: "" });
   assert.equal(none.code, 4);
   assert.match(none.err, /no token: set OTACTL_TOKEN/);
-  assert.equal(requests.length, 0);
+  assert.equal(api.requests.length, 0);
 
-  answer = () => [401, { title: "Unauthorized", status: 401, code: "token_revoked",
+  api.answer = () => [401, { title: "Unauthorized", status: 401, code: "token_revoked",
     detail: "This token was revoked; ask an admin for a new one." }];
   const revoked = await remote(["device", "list"]);
   assert.equal(revoked.code, 4);
   assert.equal(revoked.err,
-    "otactl: This token was revoked; ask an admin for a new one. (401 token_revoked)\n");
-  assert.equal(requests[0].headers.authorization, "Bearer ota_test");
-  answer = () => [403, { title: "Forbidden", code: "role", detail: "Needs admin." }];
+    "otactl: This token was revoked; ask an admin for a new one. (401 token_revoked) otactl login takes another.\n");
+  assert.equal(api.requests[0].headers.authorization, "Bearer ota_test");
+  api.answer = () => [403, { title: "Forbidden", code: "role", detail: "Needs admin." }];
   assert.equal((await remote(["token", "list"])).code, 4);
 });
 
 test("the token comes from --token-file, then OTACTL_TOKEN, then OTACTL_TOKEN_FILE", async () => {
-  answer = () => [200, { items: [], next: null }];
+  api.answer = () => [200, { items: [], next: null }];
   const flag = write("flag.token", "ota_flag\n");
   const env = write("env.token", "ota_env\n");
-  const bearer = () => requests[0].headers.authorization;
+  const bearer = () => api.requests[0].headers.authorization;
   await remote(["device", "list", "--token-file", flag], { OTACTL_TOKEN_FILE: env });
   assert.equal(bearer(), "Bearer ota_flag");
   await remote(["device", "list"], { OTACTL_TOKEN_FILE: env });
@@ -266,7 +201,9 @@ test("a certificate counts only when its CA is trusted and it names the host", a
     const unknown = await list("127.0.0.1");
     assert.equal(unknown.code, 3);
     assert.match(unknown.err, /certificate of .* is not trusted .*--cacert\n$/);
-    assert.equal((await list("localhost", "--cacert", file("tls.crt"))).code, 3);
+    const other = await list("localhost", "--cacert", file("tls.crt"));
+    assert.equal(other.code, 3);
+    assert.match(other.err, /certificate of .* is for another host .*\n$/);
     const missing = await list("127.0.0.1", "--cacert", file("none.crt"));
     assert.equal(missing.code, 2);
     assert.match(missing.err, /the CA file .*none\.crt cannot be read/);
@@ -277,23 +214,23 @@ test("a certificate counts only when its CA is trusted and it names the host", a
 });
 
 test("an answer that is not JSON, or a refusal without a reason, asks whether that is otad", async () => {
-  answer = () => [502, undefined];
+  api.answer = () => [502, undefined];
   const refused = await remote(["group", "list"]);
   assert.equal(refused.code, 1);
   assert.match(refused.err, /answered 502 without a reason: is it really otad\?/);
 });
 
 test("text from a device never reaches the terminal raw", async () => {
-  answer = () => [200, { items: [{ time: 1700000000, event: "failed", log: "\u001b[2J\u009b31m" }], next: null }];
+  api.answer = () => [200, { items: [{ time: 1700000000, event: "failed", log: "\u001b[2J\u009b31m" }], next: null }];
   const events = await remote(["device", "events", "a"]);
   assert.equal(events.code, 0);
   assert.doesNotMatch(events.out, /[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/);
-  answer = () => [409, { detail: "no \u001b]0;title\u0007" }];
+  api.answer = () => [409, { detail: "no \u001b]0;title\u0007" }];
   assert.doesNotMatch((await remote(["device", "delete", "a"])).err, /[\u0000-\u0009\u000b-\u001f]/);
 });
 
 test("every page of a list is fetched, and --json prints them as one", async () => {
-  answer = (request) => {
+  api.answer = (request) => {
     const cursor = new URL(request.url, url()).searchParams.get("cursor");
     return [200, cursor === null
       ? { items: [{ id: "a/1", group: "canary" }], next: "x y" }
@@ -301,7 +238,7 @@ test("every page of a list is fetched, and --json prints them as one", async () 
   };
   const table = await remote(["device", "list", "--group", "a&b"]);
   assert.equal(table.code, 0, table.err);
-  assert.deepEqual(requests.map((r) => r.url), [
+  assert.deepEqual(api.requests.map((r) => r.url), [
     "/api/v1/devices?group=a%26b&limit=500",
     "/api/v1/devices?group=a%26b&limit=500&cursor=x%20y"]);
   assert.match(table.out, /^DEVICE +PRODUCT +HARDWARE +GROUP/);
@@ -310,35 +247,35 @@ test("every page of a list is fetched, and --json prints them as one", async () 
 });
 
 test("an id in a path is escaped", async () => {
-  answer = () => [404, { detail: "no such device" }];
+  api.answer = () => [404, { detail: "no such device" }];
   await remote(["device", "show", "../tokens?x#y%00"]);
-  assert.equal(requests[0].url, "/api/v1/devices/..%2Ftokens%3Fx%23y%2500");
+  assert.equal(api.requests[0].url, "/api/v1/devices/..%2Ftokens%3Fx%23y%2500");
 });
 
 test("a redirect is not followed: the token stays with the server that was named", async () => {
-  answer = () => [307, { detail: "elsewhere" }];
+  api.answer = () => [307, { detail: "elsewhere" }];
   const moved = await remote(["group", "list"]);
   assert.equal(moved.code, 1);
-  assert.equal(requests.length, 1);
+  assert.equal(api.requests.length, 1);
 });
 
 test("an upload sends the file with its length, and a refusal before its end is told", async () => {
   const image = write("up.img", Buffer.alloc(300000, 7));
-  answer = () => [201, { id: 3, product: "lamp", version: "1.0.0", hash: "ab".repeat(32) }];
+  api.answer = () => [201, { id: 3, product: "lamp", version: "1.0.0", hash: "ab".repeat(32) }];
   const done = await remote(["firmware", "upload", image]);
   assert.equal(done.code, 0, done.err);
-  assert.equal(requests[0].headers["content-length"], "300000");
-  assert.equal(requests[0].headers["content-type"], "application/octet-stream");
-  assert.equal(requests[0].body.length, 300000);
+  assert.equal(api.requests[0].headers["content-length"], "300000");
+  assert.equal(api.requests[0].headers["content-type"], "application/octet-stream");
+  assert.equal(api.requests[0].body.length, 300000);
   assert.match(done.out, /image hash +(ab){32}/);
-  answer = () => [422, { detail: "Its signature is by no registered key.", code: "image_unknown_key" }];
+  api.answer = () => [422, { detail: "Its signature is by no registered key.", code: "image_unknown_key" }];
   const refused = await remote(["firmware", "upload", image]);
   assert.equal(refused.code, 1);
   assert.match(refused.err, /by no registered key\. \(422 image_unknown_key\)/);
 });
 
 test("a secret that is shown once goes to stdout alone, or to a file for its owner only", async () => {
-  answer = () => [201, { id: "d1", token: "otd_secret" }];
+  api.answer = () => [201, { id: "d1", token: "otd_secret" }];
   const add = ["device", "add", "d1", "--product", "lamp", "--hardware", "r1"];
   assert.equal((await remote(add)).out, "otd_secret\n");
   const kept = await remote([...add, "-o", file("d1.token")]);
@@ -350,9 +287,9 @@ test("a secret that is shown once goes to stdout alone, or to a file for its own
 
 test("key add never sends a private key", async () => {
   assert.equal(local("keygen", file("p.pem"), "--public", file("p.pub")).code, 0);
-  answer = () => [201, { id: 1, name: "p", key_id: "0".repeat(16) }];
+  api.answer = () => [201, { id: 1, name: "p", key_id: "0".repeat(16) }];
   assert.equal((await remote(["key", "add", "p", file("p.pem")])).code, 0);
-  assert.equal(JSON.parse(requests[0].body).public_key, fs.readFileSync(file("p.pub"), "utf8"));
+  assert.equal(JSON.parse(api.requests[0].body).public_key, fs.readFileSync(file("p.pub"), "utf8"));
 });
 
 test("rollout create finds the firmware by PRODUCT@VERSION and sends its stages", async () => {
@@ -360,12 +297,12 @@ test("rollout create finds the firmware by PRODUCT@VERSION and sends its stages"
     { id: 1, product: "lamp", hardware: "r1", version: "1.0.0", hash: "aa".repeat(32) },
     { id: 2, product: "lamp", hardware: "r1", version: "1.1.0", hash: "bb".repeat(32) },
     { id: 3, product: "lamp", hardware: "r2", version: "1.1.0", hash: "cc".repeat(32) }];
-  answer = (request) => request.url.includes("/firmware")
+  api.answer = (request) => request.url.includes("/firmware")
     ? [200, { items: firmware, next: null }]
     : [201, { id: 9, name: "n", state: "draft", stages: [] }];
   const create = (name, ...more) => remote(["rollout", "create", "--name", "n", "--firmware", name,
     "--stage", "group=canary,failures=1", "--stage", "percent=100", ...more]);
-  const sent = () => JSON.parse(requests.at(-1).body);
+  const sent = () => JSON.parse(api.requests.at(-1).body);
 
   assert.equal((await create("lamp@1.0.0", "--timeout", "90", "--allow-downgrade")).code, 0);
   assert.deepEqual(sent(), { name: "n", firmware: 1, timeout_seconds: 90, allow_downgrade: true,
@@ -387,7 +324,7 @@ test("rollout watch prints a line per change and ends as the rollout does", asyn
   const stage = (succeeded) => [{ group: "canary", state: "active", targeted: 2, succeeded }];
   const states = [["running", 0], ["running", 0], ["running", 1], ["completed", 2]];
   let n = 0;
-  answer = () => {
+  api.answer = () => {
     const [state, succeeded] = states[Math.min(n++, states.length - 1)];
     return [200, { id: 5, name: "w", state, halt_reason: null, stages: stage(succeeded) }];
   };
@@ -398,20 +335,20 @@ test("rollout watch prints a line per change and ends as the rollout does", asyn
     "rollout 5 w: running; stage 1 of 1 (group canary): 1 of 2 succeeded",
     "rollout 5 w: completed; stage 1 of 1 (group canary): 2 of 2 succeeded"]);
 
-  answer = () => [200, { id: 5, name: "w", state: "halted", halt_reason: "1 device failed", stages: stage(0) }];
+  api.answer = () => [200, { id: 5, name: "w", state: "halted", halt_reason: "1 device failed", stages: stage(0) }];
   const halted = await remote(["rollout", "watch", "5"]);
   assert.equal(halted.code, 1);
   assert.match(halted.out, /: halted; .*0 of 2 succeeded\. 1 device failed\n$/);
-  answer = () => [404, { detail: "There is no rollout 6." }];
+  api.answer = () => [404, { detail: "There is no rollout 6." }];
   assert.equal((await remote(["rollout", "watch", "6"])).code, 1);
 });
 
 test("on a terminal the stages are drawn over in place, and a bar shows an upload", async () => {
   let n = 0;
-  answer = (request) => request.method === "POST" ? [201, { id: 3 }]
+  api.answer = (request) => request.method === "POST" ? [201, { id: 3 }]
     : [200, { id: 5, name: "w", state: n++ > 0 ? "completed" : "running", halt_reason: null,
       stages: [{ percent: 100, state: "active", targeted: 2, succeeded: 1 }] }];
-  const onTerminal = (command) => remote(command.split(" "), {}, "script");
+  const onTerminal = (command) => remote(command.split(" "), {}, { terminal: true });
   const watch = await onTerminal("rollout watch 5");
   assert.equal(watch.code, 0, watch.out);
   assert.match(watch.out, /running\r\n.*\[#{16} {16}\] 1 of 2 succeeded\r\n(\x1b\[A\x1b\[2K){2}rollout 5 w: completed/s);
