@@ -53,6 +53,7 @@ vectors: $(VECTOR_GENERATOR) ## write the signed vectors again; the same bytes u
 
 include tests/demo/demo.mk
 include tests/board/board.mk
+include tests/bench/bench.mk
 
 # Fuzzing needs clang's libFuzzer; without clang there is nothing to build. A target joins as
 # tests/fuzz/fuzz_x.c with `FUZZ_SOURCES_x := the .c files that it runs` in a module.mk.
