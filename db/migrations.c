@@ -101,7 +101,23 @@ static const char *const VERSION_1[] = {
     NULL,
 };
 
-static const char *const *const MIGRATIONS[] = {VERSION_1};
+/* People who sign in, their sessions (SHA-256 of the cookie), and how many devices ran what. */
+static const char *const VERSION_2[] = {
+    "CREATE TABLE users ("
+    "  id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, role INTEGER NOT NULL,"
+    "  password TEXT NOT NULL, created_at INTEGER NOT NULL, changed_at INTEGER NOT NULL)",
+    "CREATE TABLE sessions ("
+    "  hash BLOB PRIMARY KEY, user_id INTEGER REFERENCES users(id) ON DELETE CASCADE,"
+    "  token_id INTEGER REFERENCES api_tokens(id) ON DELETE CASCADE, created_at INTEGER NOT NULL,"
+    "  expires_at INTEGER NOT NULL) WITHOUT ROWID",
+    "CREATE INDEX sessions_by_user ON sessions (user_id)",
+    "CREATE TABLE fleet_history ("
+    "  at INTEGER NOT NULL, product TEXT NOT NULL, version TEXT NOT NULL, devices INTEGER NOT NULL,"
+    "  PRIMARY KEY (at, product, version)) WITHOUT ROWID",
+    NULL,
+};
+
+static const char *const *const MIGRATIONS[] = {VERSION_1, VERSION_2};
 
 #define LATEST ((int)(sizeof(MIGRATIONS) / sizeof(MIGRATIONS[0])))
 

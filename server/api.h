@@ -14,6 +14,11 @@ request_step api_healthz, api_readyz, api_metrics;
 request_step api_tokens_list, api_token_read, api_token_write, api_token_delete;
 request_step api_enrolment_keys_list, api_enrolment_key_read, api_enrolment_key_write,
     api_enrolment_key_delete;
+/* api_session.c, api_users.c */
+request_step api_session_read, api_session_settle, api_session_write, api_session_show,
+    api_session_delete;
+request_step api_users_list, api_user_read, api_user_settle, api_user_write, api_user_patch_write,
+    api_user_delete;
 /* api_keys.c: the server key and release keys */
 request_step api_server_key, api_release_keys_list, api_release_key_read, api_release_key_write,
     api_release_key_delete;

@@ -15,6 +15,7 @@
 #include "server/log.h"
 #include "server/signer.h"
 #include "server/steer.h"
+#include "server/throttle.h"
 #include "server/writer.h"
 
 /* Counted for /metrics. */
@@ -37,6 +38,8 @@ struct app {
     struct db *reader; /* guarded by reader_lock */
     pthread_mutex_t reader_lock;
     atomic_int uploads; /* under way */
+    atomic_int hashing; /* passwords */
+    struct throttle *sign_ins;
     atomic_bool draining;
     struct app_counters counters;
 };

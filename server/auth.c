@@ -6,6 +6,7 @@
 
 #include "db/keys.h"
 #include "db/tokens.h"
+#include "server/session.h"
 
 static bool refuse(struct request *rq, const char *code, const char *detail)
 {
@@ -84,6 +85,16 @@ static bool check_enrolment(struct request *rq, const uint8_t hash[SECRET_HASH_L
     return true;
 }
 
+static bool check_role(struct request *rq, enum role needed)
+{
+    if (rq->who.role >= needed)
+        return true;
+    request_problem(rq, 403, "role_insufficient",
+                    "This needs the role %s; the token or user has the role %s.", role_name(needed),
+                    role_name(rq->who.role));
+    return false;
+}
+
 static bool check_api(struct request *rq, const uint8_t hash[SECRET_HASH_LEN], enum role needed)
 {
     struct db_api_token token;
@@ -103,12 +114,16 @@ static bool check_api(struct request *rq, const uint8_t hash[SECRET_HASH_LEN], e
     rq->who.role = (enum role)token.role;
     rq->who.id = token.id;
     memcpy(rq->who.name, token.name, sizeof(token.name));
-    if (rq->who.role >= needed)
-        return true;
-    request_problem(rq, 403, "role_insufficient",
-                    "This needs a token with the role %s; this one has the role %s.",
-                    role_name(needed), role_name(rq->who.role));
-    return false;
+    return check_role(rq, needed);
+}
+
+/* What is changed by a cookie must be asked for by a page of ours. */
+static bool check_session(struct request *rq, const char *cookie, enum role needed)
+{
+    bool reads = strcmp(rq->method, "GET") == 0 || strcmp(rq->method, "HEAD") == 0;
+
+    return (reads || session_same_origin(rq)) && session_check(rq, cookie) &&
+           check_role(rq, needed);
 }
 
 bool auth_check(struct request *rq, enum role needed)
@@ -116,9 +131,13 @@ bool auth_check(struct request *rq, enum role needed)
     const char *token = bearer(request_header(rq, "Authorization"));
     uint8_t hash[SECRET_HASH_LEN];
     enum secret_kind kind;
+    const char *cookie;
 
     if (needed == ROLE_NONE)
         return true;
+    cookie = token == NULL && kind_for(needed) == SECRET_API ? session_cookie(rq) : NULL;
+    if (cookie != NULL)
+        return check_session(rq, cookie, needed);
     if (token == NULL)
         return refuse(rq, "token_missing",
                       "Send a token in the header `Authorization: Bearer TOKEN`.");

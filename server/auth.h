@@ -1,4 +1,5 @@
-/* The one place that authenticates: Bearer tokens of operators, devices and enrolments. */
+/* The one place that authenticates: Bearer tokens of operators, devices and enrolments, and the
+ * sessions of the dashboard, which stand for an operator. */
 #ifndef OTAD_AUTH_H
 #define OTAD_AUTH_H
 

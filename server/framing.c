@@ -144,7 +144,7 @@ bool framing_check(struct request *rq, const char *target, const char *version,
 
 bool framing_check_body(struct request *rq, const struct framing *framing)
 {
-    bool is_upload = rq->route->settle != NULL;
+    bool is_upload = request_is_upload(rq);
     uint32_t max = is_upload ? rq->app->config.firmware_max : rq->route->body_max;
 
     if (max == BODY_NONE && (framing->chunked || framing->length > 0)) {

@@ -6,6 +6,7 @@
 #include "server/healthcheck.h"
 #include "server/serve.h"
 #include "server/token_command.h"
+#include "server/user_command.h"
 
 #define OTAD_VERSION "0.1.0"
 
@@ -16,6 +17,7 @@ static void print_help(FILE *to)
             "  otad serve --data DIR [FLAGS]          serve; `otad serve --help` lists the flags\n"
             "  otad token add --data DIR --name NAME --role viewer|operator|admin\n"
             "                                         make an API token and print it once\n"
+            "  otad user add|password|remove|list     the people who sign in to the dashboard\n"
             "  otad backup --data DIR --to NEWDIR     copy everything, while a server runs or not\n"
             "  otad --healthcheck URL                 0 if the server at URL is ready\n"
             "  otad --version\n");
@@ -45,6 +47,11 @@ static int run_token(int argc, char **args)
         return token_add_command(argc - 1, args + 1);
     fprintf(stderr, "otad: token takes `add`\n");
     return 2;
+}
+
+static int run_user(int argc, char **args)
+{
+    return user_command(argc, args);
 }
 
 static int run_backup(int argc, char **args)
@@ -80,9 +87,13 @@ static const struct {
     const char *name;
     int (*run)(int argc, char **args);
 } COMMANDS[] = {
-    {"serve", run_serve},       {"token", run_token},
-    {"backup", run_backup},     {"--healthcheck", run_healthcheck},
-    {"--version", run_version}, {"--help", run_help},
+    {"serve", run_serve},
+    {"token", run_token},
+    {"user", run_user},
+    {"backup", run_backup},
+    {"--healthcheck", run_healthcheck},
+    {"--version", run_version},
+    {"--help", run_help},
 };
 
 int main(int argc, char **argv)

@@ -4,7 +4,15 @@ OTAD_LIB_SOURCES := $(filter-out server/main.c server/otactl%.c $(ROLLOUT_SOURCE
 OTAD_LIBS := $(B)/libotad.a $(B)/librollout.a $(B)/libdb.a $(B)/libprotocol.a \
              -lmicrohttpd -lgnutls -lcjson -lcrypto -lsqlite3 -lm -lpthread
 
-$(eval $(call library,otad,$(OTAD_LIB_SOURCES)))
+# The dashboard's files, as a C file.
+WEB_SOURCE := $(B)/gen/web_files.c
+WEB_FILES := $(sort $(wildcard server/web/*))
+$(WEB_SOURCE): scripts/embed $(WEB_FILES) $(MAKEFILE_LIST)
+	@mkdir -p $(@D)
+	@echo "  EMBED $@"
+	$(Q)scripts/embed $(WEB_FILES) >$@
+
+$(eval $(call library,otad,$(OTAD_LIB_SOURCES) $(WEB_SOURCE)))
 
 PROGRAMS += $(B)/otad
 $(B)/otad: $(B)/obj/server/main.o $(filter %.a,$(OTAD_LIBS))

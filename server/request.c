@@ -10,6 +10,7 @@
 
 #include "server/auth.h"
 #include "server/framing.h"
+#include "server/web.h"
 
 #define DISCARD_MAX (1U << 20)           /* bytes of an unwanted body that are read to its end */
 #define DISCARD_OPERATOR_MAX (64U << 20) /* the same for an operator */
@@ -74,6 +75,11 @@ static bool route(struct request *rq)
                  allow[0] != '\0' ? ", " : "", r->method,
                  strcmp(r->method, "GET") == 0 ? ", HEAD" : "");
     }
+    if (allow[0] == '\0' && (rq->route = web_route(rq->path)) != NULL) {
+        if (method_fits(rq->method, rq->route->method))
+            return true;
+        snprintf(allow, sizeof(allow), "GET, HEAD");
+    }
     if (allow[0] == '\0') {
         request_problem(rq, 404, "route_unknown", "There is nothing at this path.");
         return false;
@@ -100,7 +106,7 @@ void request_begin(struct request *rq, struct app *app, struct MHD_Connection *m
     if (framing_check(rq, target, version, &framing) && route(rq) &&
         auth_check(rq, rq->route->role))
         framing_check_body(rq, &framing);
-    if (!request_is_over(rq) && rq->route->settle != NULL)
+    if (!request_is_over(rq) && request_is_upload(rq))
         rq->route->prepare(rq); /* opens the intake */
     request_reader_release(rq);
 }
@@ -233,7 +239,7 @@ void request_submit(struct request *rq)
 
 void request_work(struct request *rq)
 {
-    if (!request_is_over(rq) && rq->route->prepare != NULL && rq->route->settle == NULL) {
+    if (!request_is_over(rq) && rq->route->prepare != NULL && !request_is_upload(rq)) {
         rq->route->prepare(rq);
         request_reader_release(rq);
     }
@@ -277,6 +283,9 @@ static struct MHD_Response *make_response(struct request *rq)
             answer->blob = NULL; /* the response holds it now */
         return response;
     }
+    if (answer->fixed != NULL)
+        return MHD_create_response_from_buffer(answer->len, (void *)(uintptr_t)answer->fixed,
+                                               MHD_RESPMEM_PERSISTENT);
     if (answer->body == NULL)
         return MHD_create_response_from_buffer(0, empty, MHD_RESPMEM_PERSISTENT);
     response = MHD_create_response_from_buffer(answer->len, answer->body, MHD_RESPMEM_MUST_FREE);

@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #include "db/db.h"
+#include "db/users.h"
 #include "server/app.h"
 #include "server/intake.h"
 #include "server/json_writer.h"
@@ -60,8 +61,9 @@ struct route {
     request_step *prepare; /* may set answered_early: go on with `finish` */
     request_step *handle;
     request_step *finish;
-    /* Uploads: `prepare` runs at the headers and opens the intake, the body goes there, and
-     * `settle` runs on a thread of its own before `handle`, since it waits for the disk. */
+    /* Runs on a thread of its own between `prepare` and `handle`, since it takes long: an upload
+     * waits for the disk, a password is hashed. In an upload (body_max is BODY_NONE) `prepare` runs
+     * at the headers and opens the intake that the body goes to. */
     request_step *settle;
 };
 
@@ -71,9 +73,12 @@ extern const struct route ROUTES[];
 /* Who asks. */
 struct principal {
     enum role role;
-    int64_t id;                  /* of the API token, device or enrolment key */
-    char name[DB_LABEL_MAX + 1]; /* of the API token or device */
+    int64_t id;                  /* of the API token, user, device or enrolment key */
+    char name[DB_LABEL_MAX + 1]; /* of the API token, user or device */
     struct fleet_ref device;     /* ROLE_DEVICE */
+    bool by_session;             /* a cookie let it in */
+    bool is_user;                /* id and name are a user's */
+    int64_t until;               /* when the session ends; 0: no session */
 };
 
 struct answer_header {
@@ -89,7 +94,8 @@ struct answer {
     struct blob *blob; /* a part of it instead of a body */
     size_t blob_first;
     size_t blob_len;
-    const char *code; /* of a problem */
+    const char *fixed; /* bytes that stay for ever, instead of a body */
+    const char *code;  /* of a problem */
     struct answer_header headers[REQUEST_HEADERS_MAX];
     size_t header_count;
 };
@@ -148,6 +154,11 @@ struct request {
             struct db_firmware firmware;
             int error;
         } upload;
+        struct {
+            int64_t user_id;
+            int64_t token_id;
+        } sign_in;
+        struct db_user user;
     } as;
 };
 
@@ -192,6 +203,7 @@ void request_db_problem(struct request *rq, int error);
 /* In `handle`: an error of db/ that takes everything back. */
 void request_fail(struct request *rq, int error);
 bool request_is_over(const struct request *rq);
+bool request_is_upload(const struct request *rq);
 
 /* A query parameter, decoded. 1: there, 0: not there, -1: malformed, and the problem is set. */
 int request_query(struct request *rq, const char *name, char *buf, size_t cap);

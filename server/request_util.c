@@ -68,6 +68,11 @@ bool request_is_over(const struct request *rq)
     return rq->answer.status != 0;
 }
 
+bool request_is_upload(const struct request *rq)
+{
+    return rq->route->settle != NULL && rq->route->body_max == BODY_NONE;
+}
+
 static void reset_answer(struct request *rq)
 {
     free(rq->answer.body);

@@ -14,6 +14,7 @@ static const char *const PREFIXES[] = {
     [SECRET_DEVICE] = "otd_",
     [SECRET_ENROLMENT] = "ote_",
     [SECRET_API] = "ota_",
+    [SECRET_SESSION] = "ots_",
 };
 
 bool secret_make(struct secret *secret, enum secret_kind kind)

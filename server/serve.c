@@ -156,6 +156,9 @@ static bool start(struct server *server)
         db_close(db);
         return false;
     }
+    app->sign_ins = throttle_new();
+    if (app->sign_ins == NULL)
+        return fail(server, "the limits of sign-ins", "out of memory");
     app->signer = signer_open(app->config.data_dir, error, sizeof(error));
     if (app->signer == NULL)
         return fail(server, "the server key", error);
@@ -185,6 +188,7 @@ static void stop(struct server *server)
     fleet_free(app->fleet);
     blobs_free(app->blobs);
     signer_free(app->signer);
+    throttle_free(app->sign_ins);
     pthread_mutex_destroy(&app->reader_lock);
     if (server->lock_fd >= 0)
         close(server->lock_fd);
