@@ -165,6 +165,7 @@ static int add_anchors(struct block *block, const char *path)
             add(block, OTA_PROVISION_ANCHOR_E, key->key.rsa.e, key->key.rsa.elen);
         }
     }
+    tls_files_free_anchors(anchors, (size_t)count);
     return 0;
 }
 
@@ -182,6 +183,8 @@ static int add_identity(struct block *block, const char *cert, const char *key_p
     if (tls_files_read_key(key_path, &key) != OTA_OK)
         return fail(key_path, "is not a P-256 private key in PEM");
     add(block, OTA_PROVISION_KEY, key.x, key.xlen);
+    memset(key.x, 0, key.xlen);
+    free(key.x);
     return 0;
 }
 

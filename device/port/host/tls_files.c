@@ -107,34 +107,52 @@ static int read_anchor(const struct tls_file_object *object, br_x509_trust_ancho
     br_x509_decoder_init(&decoder, append, &name);
     br_x509_decoder_push(&decoder, object->bytes, object->len);
     const br_x509_pkey *key = br_x509_decoder_get_pkey(&decoder);
-    if (key == NULL) {
+    if (key == NULL || (key->key_type != BR_KEYTYPE_RSA && key->key_type != BR_KEYTYPE_EC)) {
         free(name.bytes);
-        return OTA_E_SYNTAX;
+        return key == NULL ? OTA_E_SYNTAX : OTA_E_UNSUPPORTED;
     }
     *anchor =
         (br_x509_trust_anchor){.dn = {name.bytes, name.len}, .flags = BR_X509_TA_CA, .pkey = *key};
     if (key->key_type == BR_KEYTYPE_RSA) {
         anchor->pkey.key.rsa.n = copy(key->key.rsa.n, key->key.rsa.nlen);
         anchor->pkey.key.rsa.e = copy(key->key.rsa.e, key->key.rsa.elen);
-        return OTA_OK;
+    } else {
+        anchor->pkey.key.ec.q = copy(key->key.ec.q, key->key.ec.qlen);
     }
-    anchor->pkey.key.ec.q = copy(key->key.ec.q, key->key.ec.qlen);
-    return key->key_type == BR_KEYTYPE_EC ? OTA_OK : OTA_E_UNSUPPORTED;
+    return OTA_OK;
+}
+
+void tls_files_free_anchors(br_x509_trust_anchor *anchors, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        const br_x509_pkey *key = &anchors[i].pkey;
+        free(anchors[i].dn.data);
+        if (key->key_type == BR_KEYTYPE_RSA) {
+            free(key->key.rsa.n);
+            free(key->key.rsa.e);
+        } else {
+            free(key->key.ec.q);
+        }
+    }
 }
 
 int tls_files_read_anchors(const char *path, br_x509_trust_anchor *anchors, size_t cap)
 {
     size_t count;
     struct tls_file_object *objects = tls_files_read(path, &count);
-    int found = 0;
-    for (size_t i = 0; i < count && found >= 0; i++) {
+    size_t found = 0;
+    int error = OTA_OK;
+    for (size_t i = 0; i < count && error == OTA_OK; i++) {
         if (strcmp(objects[i].name, "CERTIFICATE") != 0)
             continue;
-        int error = (size_t)found == cap ? OTA_E_RANGE : read_anchor(&objects[i], &anchors[found]);
-        found = error == OTA_OK ? found + 1 : error;
+        error = found == cap ? OTA_E_RANGE : read_anchor(&objects[i], &anchors[found]);
+        found += error == OTA_OK;
     }
     tls_files_free(objects, count);
-    return found == 0 ? OTA_E_SYNTAX : found;
+    if (error == OTA_OK && found > 0)
+        return (int)found;
+    tls_files_free_anchors(anchors, found);
+    return error != OTA_OK ? error : OTA_E_SYNTAX;
 }
 
 int tls_files_read_key(const char *path, br_ec_private_key *key)
