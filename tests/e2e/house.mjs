@@ -25,11 +25,11 @@ export async function until(what, ms, probe) {
   }
 }
 
-class Program {
+export class Program {
   constructor(name, args, log) {
     this.log = log;
     const out = fs.openSync(log, "a");
-    this.child = spawn(path.join(BUILD, name), args, { stdio: ["ignore", out, out] });
+    this.child = spawn(path.resolve(BUILD, name), args, { stdio: ["ignore", out, out] });
     fs.closeSync(out);
     this.ended = new Promise((resolve) => {
       this.child.on("close", resolve);
@@ -57,10 +57,11 @@ class Program {
  * of a device as text, and can hold the answers: after hold(n), n more bytes go to the devices and
  * then nothing until release().
  */
-class Wire {
+export class Wire {
   constructor() {
     this.requests = []; // heads of requests, as sent
     this.toDevices = 0; // bytes
+    this.connections = 0;
     this.credit = Infinity;
     this.sockets = new Set();
     this.waiting = [];
@@ -73,6 +74,7 @@ class Wire {
   }
 
   #join(device) {
+    this.connections++;
     const upstream = net.connect(this.target, "127.0.0.1");
     for (const [socket, other] of [[device, upstream], [upstream, device]]) {
       this.sockets.add(socket);
@@ -137,19 +139,29 @@ export function makeBody(size, { works = true } = {}) {
   return body;
 }
 
+// A kind of house with other keys, a certificate or other products overrides what it has to.
 export class House {
+  scheme = "http";
+  product = "lamp";
+  hardware = "r1";
+  serverOptions = [];
+
   static async open() {
-    const house = new House();
+    const house = new this();
     house.dir = fs.mkdtempSync(path.join(os.tmpdir(), "house-"));
     house.devices = new Set();
     house.images = new Map();
     house.wire = new Wire();
+    house.makeKeys();
     await house.wire.open();
     await house.startServer();
-    house.otactl("keygen", house.file("release.pem"), "--public", house.file("release.pub.pem"));
     house.otactl("key", "add", "house", house.file("release.pub.pem"));
     house.otactl("server-key", "-o", house.file("server.pub.pem"));
     return house;
+  }
+
+  makeKeys() {
+    this.otactl("keygen", this.file("release.pem"), "--public", this.file("release.pub.pem"));
   }
 
   file(name) {
@@ -159,13 +171,14 @@ export class House {
   async startServer() {
     fs.rmSync(this.file("port"), { force: true });
     this.server = new Program("otad", ["serve", "--data", this.file("otad"), "--listen", "127.0.0.1:0",
-      "--port-file", this.file("port"), "--poll-seconds", "1"], this.file("otad.log"));
+      "--port-file", this.file("port"), "--poll-seconds", "1",
+      ...this.serverOptions], this.file("otad.log"));
     const port = await until("the start of otad", START_MS, () => {
       assert.equal(this.server.child.exitCode, null, `otad ended: ${this.server.said()}`);
       return fs.existsSync(this.file("port")) && Number(fs.readFileSync(this.file("port"), "utf8"));
     });
     this.wire.target = port;
-    this.url = `http://127.0.0.1:${port}`;
+    this.url = `${this.scheme}://127.0.0.1:${port}`;
   }
 
   killServer() {
@@ -183,13 +196,13 @@ export class House {
     return spawnSync(path.join(BUILD, "otactl"), args, {
       encoding: "utf8",
       timeout: 60000,
-      env: { ...process.env, NO_PROXY: "127.0.0.1", OTACTL_SERVER: this.url, OTACTL_TOKEN: "",
-        OTACTL_TOKEN_FILE: this.file("otad/admin-token") },
+      env: { ...process.env, NO_PROXY: "127.0.0.1", OTACTL_SERVER: this.url ?? "", OTACTL_TOKEN: "",
+        OTACTL_TOKEN_FILE: this.file("otad/admin-token"), ...this.otactlEnvironment },
     });
   }
 
   // Sign and upload a body; its image file is kept by version.
-  release(version, counter, body, { product = "lamp", hardware = "r1", upload = true } = {}) {
+  release(version, counter, body, { product = this.product, hardware = this.hardware, upload = true } = {}) {
     const input = this.file(`${product}-${hardware}-${version}.bin`);
     const image = input.replace(/bin$/, "img");
     fs.writeFileSync(input, body);
@@ -201,7 +214,7 @@ export class House {
   }
 
   // Register a device in a group of its own name and start it; `image` is what its flash is born with.
-  addDevice(id, image, { product = "lamp", hardware = "r1" } = {}) {
+  addDevice(id, image, { product = this.product, hardware = this.hardware } = {}) {
     const dir = this.file(id);
     fs.mkdirSync(dir);
     this.otactl("group", "add", id);
@@ -219,7 +232,8 @@ export class House {
 
   // Start a rollout of a version to the devices named, or to all; its id.
   rollout(version, ...devices) {
-    return this.otactl("rollout", "create", "--name", `to ${version}`, "--firmware", `lamp@${version}`,
+    return this.otactl("rollout", "create", "--name", `to ${version}`, "--firmware",
+      `${this.product}@${version}`,
       "--stage", "percent=100,failures=1", ...devices.flatMap((device) => ["--group", device.id]),
       "--start", "--json").id;
   }
@@ -241,7 +255,7 @@ export class House {
   }
 }
 
-class Device {
+export class Device {
   constructor(house, id, args) {
     this.house = house;
     this.id = id;
