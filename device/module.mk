@@ -16,7 +16,7 @@ include tests/powercut/powercut.mk
 include device/port/stm32f4/app.mk
 include tests/size/size.mk
 
-$(eval $(call library,device-core,device/core/crc32.c device/core/journal.c device/core/slots.c))
+$(eval $(call library,device-core,device/core/journal.c device/core/slots.c))
 $(eval $(call library,device-client,$(wildcard device/core/client*.c)))
 $(eval $(call library,device-host,device/port/host/flash_file.c))
 $(eval $(call library,device-boot,device/boot/boot.c device/boot/describe.c device/boot/swap.c))

@@ -25,7 +25,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "device/core/crc32.h"
+#include "protocol/crc32.h"
 #include "protocol/error.h"
 
 /* As on flash; little endian, like every chip that this runs on. */

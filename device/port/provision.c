@@ -3,7 +3,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "device/core/crc32.h"
+#include "protocol/crc32.h"
 #include "protocol/error.h"
 
 #define ITEM_HEAD_LEN 4U

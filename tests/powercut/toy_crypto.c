@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-#include "device/core/crc32.h"
+#include "protocol/crc32.h"
 #include "tests/powercut/sign.h"
 
 #define LANES 4   /* of 64 bits: OTA_HASH_LEN bytes */

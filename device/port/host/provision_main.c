@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "device/core/crc32.h"
+#include "protocol/crc32.h"
 #include "device/port/host/pem.h"
 #include "device/port/host/tls_files.h"
 #include "device/port/provision.h"

@@ -12,7 +12,7 @@ BOOT := $(ARM)/boot
 BOOT_ELFS := $(BOOT_BOARDS:%=$(ARM)/boot-%.elf)
 BOOT_SOURCES := \
     device/boot/boot.c device/boot/describe.c device/boot/swap.c \
-    device/core/crc32.c device/core/journal.c device/core/slots.c \
+    protocol/crc32.c device/core/journal.c device/core/slots.c \
     device/port/bearssl/crypto.c \
     device/port/stm32f4/boot_main.c device/port/stm32f4/chip.c device/port/stm32f4/flash_f4.c \
     device/port/stm32f4/mem.c \

@@ -1,8 +1,9 @@
 /*
- * CRC-32 of IEEE 802.3 (reflected 0x04c11db7), for the journal. A checksum, not a defence.
+ * CRC-32 of IEEE 802.3 (reflected 0x04c11db7), for the journal and for patches. A checksum, not a
+ * defence.
  */
-#ifndef OTA_DEVICE_CORE_CRC32_H
-#define OTA_DEVICE_CORE_CRC32_H
+#ifndef OTA_PROTOCOL_CRC32_H
+#define OTA_PROTOCOL_CRC32_H
 
 #include <stddef.h>
 #include <stdint.h>

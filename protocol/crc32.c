@@ -1,4 +1,4 @@
-#include "device/core/crc32.h"
+#include "protocol/crc32.h"
 
 /* Bit by bit: a table would cost a hundredth of the bootloader, and a mount takes milliseconds. */
 uint32_t ota_crc32(uint32_t crc, const void *data, size_t len)
