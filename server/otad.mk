@@ -1,6 +1,7 @@
 # otad, the server: everything in server/ that is neither otactl's nor the rollout engine's.
 
-OTAD_LIB_SOURCES := $(filter-out server/main.c server/otactl%.c $(ROLLOUT_SOURCES),$(wildcard server/*.c))
+OTAD_LIB_SOURCES := $(filter-out server/main.c server/otactl%.c $(ROLLOUT_SOURCES) \
+    $(DELTA_SOURCES),$(wildcard server/*.c))
 OTAD_LIBS := $(B)/libotad.a $(B)/librollout.a $(B)/libdb.a $(B)/libprotocol.a \
              -lmicrohttpd -lgnutls -lcjson -lcrypto -lsqlite3 -lm -lpthread
 

@@ -1,0 +1,244 @@
+#include "server/delta.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <openssl/sha.h>
+
+#include "protocol/crc32.h"
+#include "protocol/error.h"
+#include "server/delta_match.h"
+#include "server/delta_range.h"
+
+#define PAYLOAD_LEN (OTA_DELTA_BLOCK_LEN - OTA_DELTA_BLOCK_CRC_LEN)
+#define GAP_MATCH_MIN 5U
+
+/* --- encoding --- */
+
+struct pair {
+    struct delta_bytes base;
+    struct delta_bytes result;
+};
+
+static int read_pair(void *ctx, bool of_base, uint32_t offset, void *buf, size_t len)
+{
+    const struct pair *pair = ctx;
+    memcpy(buf, (of_base ? pair->base.at : pair->result.at) + offset, len);
+    return OTA_OK;
+}
+
+static struct ota_delta_token choose_token(const struct delta_index *index, const struct pair *pair,
+                                           uint32_t at, uint32_t gap_end)
+{
+    struct ota_delta_token token = {.len = 1};
+    struct delta_match match =
+        delta_index_longest(index, (struct delta_bytes){pair->result.at + at, gap_end - at});
+    if (match.len < GAP_MATCH_MIN)
+        return token;
+    return (struct ota_delta_token){true, true, match.from, match.len};
+}
+
+/* The coded stream behind a header that is in the sink already. */
+static int encode_stream(struct ota_delta_stream *stream, const struct delta_index *index,
+                         struct pair *pair, struct delta_sink *sink)
+{
+    ota_delta_stream_init(stream);
+    stream->read = read_pair;
+    stream->ctx = pair;
+    stream->base_len = pair->base.len;
+    stream->result_len = pair->result.len;
+    stream->model.coder.code_bit = delta_encode_bit;
+    stream->model.coder.ctx = sink;
+    unsigned count = delta_match_segments(index, pair->result, stream->segments);
+    while (ota_delta_code_map(stream, count) > 0) {
+    }
+    while (stream->place.position < pair->result.len) {
+        uint32_t at = stream->place.position;
+        uint8_t bytes[OTA_DELTA_PIECE_MAX] = {0};
+        struct ota_delta_token token = {0};
+        uint32_t left = pair->result.len - at;
+        memcpy(bytes, pair->result.at + at, left < sizeof bytes ? left : sizeof bytes);
+        if (ota_delta_wants_token(stream))
+            token = choose_token(index, pair, at, ota_delta_gap_end(stream));
+        if (ota_delta_code_piece(stream, bytes, &token) <= 0)
+            return OTA_E_STATE;
+    }
+    delta_encode_end(&stream->model.coder);
+    return sink->failed ? OTA_E_NO_SPACE : OTA_OK;
+}
+
+static void put32(uint8_t *at, uint32_t value)
+{
+    for (int i = 0; i < 4; i++)
+        at[i] = (uint8_t)(value >> 8 * i);
+}
+
+static void put_header(uint8_t *at, const struct pair *pair, size_t patch_len)
+{
+    at[0] = OTA_DELTA_MAGIC & 0xff;
+    at[1] = OTA_DELTA_MAGIC >> 8;
+    at[2] = OTA_DELTA_VERSION;
+    at[3] = OTA_DELTA_PLAIN;
+    put32(at + 4, (uint32_t)patch_len);
+    put32(at + 8, pair->base.len);
+    put32(at + 12, pair->result.len);
+    put32(at + 16, 0);
+    SHA256(pair->base.at, pair->base.len, at + 20);
+    SHA256(pair->result.at, pair->result.len, at + 20 + OTA_HASH_LEN);
+}
+
+/* Header and stream cut into blocks, each with its CRC. */
+static int pack(const struct pair *pair, const struct delta_sink *stream, uint8_t **patch,
+                size_t *patch_len)
+{
+    size_t payload_len = OTA_DELTA_HEADER_LEN + stream->len;
+    size_t blocks = (payload_len + PAYLOAD_LEN - 1) / PAYLOAD_LEN;
+    *patch_len = payload_len + blocks * OTA_DELTA_BLOCK_CRC_LEN;
+    uint8_t *payload = malloc(payload_len);
+    uint8_t *out = *patch = malloc(*patch_len);
+    if (payload == NULL || out == NULL) {
+        free(payload);
+        return OTA_E_NO_SPACE;
+    }
+    put_header(payload, pair, *patch_len);
+    if (stream->len > 0)
+        memcpy(payload + OTA_DELTA_HEADER_LEN, stream->bytes, stream->len);
+    for (size_t at = 0; at < payload_len; at += PAYLOAD_LEN) {
+        size_t len = payload_len - at < PAYLOAD_LEN ? payload_len - at : PAYLOAD_LEN;
+        memcpy(out, payload + at, len);
+        put32(out + len, ota_crc32(0, payload + at, len));
+        out += len + OTA_DELTA_BLOCK_CRC_LEN;
+    }
+    free(payload);
+    return OTA_OK;
+}
+
+static int encode(const struct delta_index *index, struct pair *pair, uint8_t **patch,
+                  size_t *patch_len)
+{
+    struct delta_sink sink = {0};
+    struct ota_delta_stream *stream = calloc(1, sizeof *stream);
+    int error = stream == NULL ? OTA_E_NO_SPACE : encode_stream(stream, index, pair, &sink);
+    if (error == OTA_OK)
+        error = pack(pair, &sink, patch, patch_len);
+    free(sink.bytes);
+    free(stream);
+    return error;
+}
+
+int delta_make(struct delta_bytes base, struct delta_bytes result, uint8_t **patch,
+               size_t *patch_len)
+{
+    struct delta_index index;
+    struct pair pair = {base, result};
+    uint8_t *check = NULL;
+    size_t check_len = 0;
+
+    *patch = NULL;
+    if (base.len > OTA_DELTA_LEN_MAX || result.len > OTA_DELTA_LEN_MAX || result.len == 0)
+        return OTA_E_TOO_LARGE;
+    int error = delta_index_init(&index, base);
+    if (error != OTA_OK)
+        return error;
+    error = encode(&index, &pair, patch, patch_len);
+    delta_index_free(&index);
+    if (error == OTA_OK)
+        error = delta_apply(base, (struct delta_bytes){*patch, (uint32_t)*patch_len}, &check,
+                            &check_len);
+    if (error == OTA_OK && (check_len != result.len || memcmp(check, result.at, check_len) != 0))
+        error = OTA_E_STATE;
+    free(check);
+    if (error != OTA_OK) {
+        free(*patch);
+        *patch = NULL;
+    }
+    return error;
+}
+
+/* --- applying --- */
+
+struct application {
+    struct delta_bytes base;
+    uint8_t *result;
+};
+
+static int read_base(void *ctx, uint32_t offset, void *buf, size_t len)
+{
+    const struct application *application = ctx;
+    memcpy(buf, application->base.at + offset, len);
+    return OTA_OK;
+}
+
+static int read_result(void *ctx, uint32_t offset, void *buf, size_t len)
+{
+    const struct application *application = ctx;
+    memcpy(buf, application->result + offset, len);
+    return OTA_OK;
+}
+
+static int write_result(void *ctx, uint32_t offset, const void *buf, size_t len)
+{
+    struct application *application = ctx;
+    memcpy(application->result + offset, buf, len);
+    return OTA_OK;
+}
+
+/* The header's word on the base and the result, before the first byte. */
+static int begin_result(struct application *application, const struct ota_delta_header *header)
+{
+    uint8_t hash[OTA_HASH_LEN];
+    if (header->base_len != application->base.len)
+        return OTA_E_DELTA_BASE;
+    SHA256(application->base.at, application->base.len, hash);
+    if (memcmp(hash, header->base_hash, sizeof hash) != 0)
+        return OTA_E_DELTA_BASE;
+    application->result = malloc(header->result_len);
+    return application->result == NULL ? OTA_E_NO_SPACE : OTA_OK;
+}
+
+static int decode(struct ota_delta *delta, struct application *application,
+                  struct delta_bytes patch)
+{
+    for (;;) {
+        int event = ota_delta_run(delta);
+        if (event == OTA_DELTA_WANTS) {
+            uint32_t from = ota_delta_wants(delta);
+            if (from >= patch.len)
+                return OTA_E_TRUNCATED;
+            ota_delta_feed(delta, patch.at + from, patch.len - from);
+        } else if (event == OTA_DELTA_HEADER) {
+            event = begin_result(application, &delta->header);
+        }
+        if (event < 0)
+            return event;
+        if (event == OTA_DELTA_DONE)
+            return patch.len == delta->header.patch_len ? OTA_OK : OTA_E_SIZE;
+    }
+}
+
+int delta_apply(struct delta_bytes base, struct delta_bytes patch, uint8_t **result,
+                size_t *result_len)
+{
+    struct application application = {.base = base};
+    struct ota_delta_io io = {&application, read_base, read_result, write_result};
+    struct ota_delta *delta = malloc(sizeof *delta);
+    uint8_t hash[OTA_HASH_LEN];
+
+    if (delta == NULL)
+        return OTA_E_NO_SPACE;
+    ota_delta_init(delta, &io);
+    int error = decode(delta, &application, patch);
+    if (error == OTA_OK) {
+        SHA256(application.result, delta->header.result_len, hash);
+        if (memcmp(hash, delta->header.result_hash, sizeof hash) != 0)
+            error = OTA_E_HASH;
+    }
+    *result_len = delta->header.result_len;
+    *result = application.result;
+    free(delta);
+    if (error != OTA_OK) {
+        free(application.result);
+        *result = NULL;
+    }
+    return error;
+}

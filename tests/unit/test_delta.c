@@ -1,0 +1,293 @@
+/* Patches: made, applied, fed in pieces, resumed, cut and damaged. */
+#include "tests/support/support.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "protocol/error.h"
+#include "server/delta.h"
+
+#define BASE_LEN 70001U
+#define RESULT_MAX 80000U
+
+static uint8_t base_bytes[BASE_LEN];
+static uint8_t result_bytes[RESULT_MAX];
+static struct delta_bytes base = {base_bytes, BASE_LEN};
+static struct delta_bytes result = {result_bytes, 0};
+static struct delta_bytes patch;
+
+static uint32_t random_state = 1;
+
+static uint32_t next_random(void)
+{
+    random_state = random_state * 1664525U + 1013904223U;
+    return random_state >> 8;
+}
+
+static void append(const uint8_t *bytes, uint32_t len)
+{
+    assert_true(result.len + len <= RESULT_MAX);
+    memcpy(result_bytes + result.len, bytes, len);
+    result.len += len;
+}
+
+/* A base with some structure, and a result that has pieces of it, changed and new ones. */
+static int make_pair(void **state)
+{
+    (void)state;
+    uint8_t fresh[3000];
+    for (uint32_t i = 0; i < BASE_LEN; i++)
+        base_bytes[i] = (uint8_t)(i % 16 < 4 ? i / 16 % 251 : next_random() % 61);
+    for (uint32_t i = 0; i < sizeof fresh; i++)
+        fresh[i] = (uint8_t)(i % 700 < 300 ? next_random() : base_bytes[i * 3 % 1000 + 50]);
+    append(base_bytes, 20000);
+    append(fresh, sizeof fresh);
+    append(base_bytes + 20000, 30001);
+    append(base_bytes + 52000, 18001);
+    append(result_bytes + 20100, 900);
+    for (uint32_t i = 0; i < 200; i++)
+        result_bytes[next_random() % result.len]++;
+    uint8_t *made = NULL;
+    size_t made_len = 0;
+    assert_int_equal(delta_make(base, result, &made, &made_len), OTA_OK);
+    patch = (struct delta_bytes){made, (uint32_t)made_len};
+    return 0;
+}
+
+static int drop_pair(void **state)
+{
+    (void)state;
+    free((void *)(uintptr_t)patch.at);
+    return 0;
+}
+
+/* --- a device that applies a patch: flash in memory, bytes in pieces, resets --- */
+
+struct device {
+    struct ota_delta delta;
+    uint8_t flash[RESULT_MAX];
+    uint32_t written;  /* the highest byte ever written */
+    uint32_t programs; /* calls of write */
+    uint8_t saved[OTA_DELTA_CHECKPOINT_MAX];
+    int saved_len;
+};
+
+static int device_read_base(void *ctx, uint32_t offset, void *buf, size_t len)
+{
+    (void)ctx;
+    assert_true(len > 0 && offset < base.len && len <= base.len - offset);
+    memcpy(buf, base.at + offset, len);
+    return OTA_OK;
+}
+
+static int device_read_result(void *ctx, uint32_t offset, void *buf, size_t len)
+{
+    const struct device *device = ctx;
+    assert_true(len > 0 && offset < device->written && len <= device->written - offset);
+    memcpy(buf, device->flash + offset, len);
+    return OTA_OK;
+}
+
+static int device_write_result(void *ctx, uint32_t offset, const void *buf, size_t len)
+{
+    struct device *device = ctx;
+    assert_true(offset % OTA_DELTA_WRITE_LEN == 0 && len <= OTA_DELTA_WRITE_LEN);
+    assert_true(offset <= device->written && len <= RESULT_MAX - offset);
+    memcpy(device->flash + offset, buf, len);
+    if (offset + len > device->written)
+        device->written = (uint32_t)(offset + len);
+    device->programs++;
+    return OTA_OK;
+}
+
+static struct device *new_device(void)
+{
+    struct device *device = test_calloc(1, sizeof *device);
+    memset(device->flash, 0xa5, sizeof device->flash);
+    return device;
+}
+
+static const struct ota_delta_io *io_of(struct device *device)
+{
+    static struct ota_delta_io io = {NULL, device_read_base, device_read_result,
+                                     device_write_result};
+    io.ctx = device;
+    return &io;
+}
+
+/* Feed `bytes` in pieces of `piece` until `programs` writes were made (0: to the end). */
+static int run_device(struct device *device, struct delta_bytes bytes, size_t piece,
+                      uint32_t programs)
+{
+    for (;;) {
+        int event = ota_delta_run(&device->delta);
+        if (event < 0 || event == OTA_DELTA_DONE)
+            return event;
+        if (event == OTA_DELTA_WANTS) {
+            uint32_t from = ota_delta_wants(&device->delta);
+            if (from >= bytes.len)
+                return OTA_E_TRUNCATED;
+            size_t len = bytes.len - from < piece ? bytes.len - from : piece;
+            assert_true(ota_delta_feed(&device->delta, bytes.at + from, len) > 0);
+        } else if (event == OTA_DELTA_CHECKPOINT) {
+            device->saved_len = ota_delta_save(&device->delta, device->saved, sizeof device->saved);
+            assert_true(device->saved_len > 0);
+        } else if (event == OTA_DELTA_MORE && programs != 0 && device->programs >= programs) {
+            return OTA_DELTA_MORE;
+        }
+    }
+}
+
+static void assert_result(const struct device *device)
+{
+    assert_int_equal(device->written, result.len);
+    assert_memory_equal(device->flash, result.at, result.len);
+}
+
+static void a_patch_is_much_smaller_than_the_result(void **state)
+{
+    (void)state;
+    assert_true(patch.len < result.len / 10);
+}
+
+static void a_patch_gives_the_result_however_its_bytes_come(void **state)
+{
+    (void)state;
+    static const size_t pieces[] = {1, 7, 83, 1024, 100000};
+    for (size_t i = 0; i < sizeof pieces / sizeof *pieces; i++) {
+        struct device *device = new_device();
+        ota_delta_init(&device->delta, io_of(device));
+        assert_int_equal(run_device(device, patch, pieces[i], 0), OTA_DELTA_DONE);
+        assert_result(device);
+        test_free(device);
+    }
+}
+
+/* A reset after each write: all that is kept is what was programmed and the last checkpoint. */
+static void a_reset_anywhere_goes_on_from_the_last_checkpoint(void **state)
+{
+    (void)state;
+    struct device *device = new_device();
+    ota_delta_init(&device->delta, io_of(device));
+    uint32_t writes = (result.len + OTA_DELTA_WRITE_LEN - 1) / OTA_DELTA_WRITE_LEN;
+    for (uint32_t cut = 1; cut < writes; cut += 7) {
+        memset(device, 0, sizeof *device);
+        ota_delta_init(&device->delta, io_of(device));
+        assert_int_equal(run_device(device, patch, 100, cut), OTA_DELTA_MORE);
+        uint32_t again = device->programs * OTA_DELTA_WRITE_LEN % OTA_DELTA_CHECKPOINT_STEP;
+        memset(&device->delta, 0x5a, sizeof device->delta);
+        device->programs = 0;
+        if (device->saved_len > 0)
+            assert_int_equal(ota_delta_resume(&device->delta, io_of(device), device->saved,
+                                              (size_t)device->saved_len),
+                             OTA_OK);
+        else
+            ota_delta_init(&device->delta, io_of(device));
+        assert_int_equal(run_device(device, patch, 100, 0), OTA_DELTA_DONE);
+        assert_result(device);
+        assert_true(device->programs <= writes - cut + again / OTA_DELTA_WRITE_LEN +
+                                            OTA_DELTA_CHECKPOINT_STEP / OTA_DELTA_WRITE_LEN);
+    }
+    test_free(device);
+}
+
+static void a_checkpoint_of_another_patch_is_refused(void **state)
+{
+    (void)state;
+    struct device *device = new_device();
+    uint8_t *other = NULL;
+    size_t other_len = 0;
+    ota_delta_init(&device->delta, io_of(device));
+    assert_int_equal(run_device(device, patch, 100, 100), OTA_DELTA_MORE);
+    assert_true(device->saved_len > 0);
+    assert_int_equal(delta_make(base, base, &other, &other_len), OTA_OK);
+    assert_int_equal(
+        ota_delta_resume(&device->delta, io_of(device), device->saved, (size_t)device->saved_len),
+        OTA_OK);
+    struct delta_bytes bytes = {other, (uint32_t)other_len};
+    assert_int_equal(run_device(device, bytes, 100, 0), OTA_E_DELTA_BLOCK);
+    assert_int_equal(ota_delta_resume(&device->delta, io_of(device), device->saved, 3),
+                     OTA_E_SYNTAX);
+    free(other);
+    test_free(device);
+}
+
+static void a_patch_cut_anywhere_is_an_error(void **state)
+{
+    (void)state;
+    struct device *device = new_device();
+    for (uint32_t len = 0; len < patch.len; len += len < 200 ? 1 : 97) {
+        ota_delta_init(&device->delta, io_of(device));
+        device->written = 0;
+        struct delta_bytes cut = {patch.at, len};
+        assert_true(run_device(device, cut, 512, 0) < 0);
+    }
+    test_free(device);
+}
+
+static void a_flipped_bit_never_gives_a_wrong_result(void **state)
+{
+    (void)state;
+    struct device *device = new_device();
+    uint8_t *bad = test_malloc(patch.len);
+    struct delta_bytes bytes = {bad, patch.len};
+    for (int i = 0; i < 300; i++) {
+        memcpy(bad, patch.at, patch.len);
+        uint32_t bit = next_random() % (patch.len * 8);
+        bad[bit / 8] ^= (uint8_t)(1U << bit % 8);
+        ota_delta_init(&device->delta, io_of(device));
+        device->written = 0;
+        assert_true(run_device(device, bytes, 512, 0) < 0);
+    }
+    test_free(bad);
+    test_free(device);
+}
+
+static void the_wrong_base_is_refused(void **state)
+{
+    (void)state;
+    uint8_t *out = NULL;
+    size_t out_len = 0;
+    assert_int_equal(delta_apply(result, patch, &out, &out_len), OTA_E_DELTA_BASE);
+    base_bytes[77]++;
+    assert_int_equal(delta_apply(base, patch, &out, &out_len), OTA_E_DELTA_BASE);
+    base_bytes[77]--;
+    assert_int_equal(delta_apply(base, patch, &out, &out_len), OTA_OK);
+    assert_int_equal(out_len, result.len);
+    free(out);
+}
+
+static void empty_and_tiny_images_work(void **state)
+{
+    (void)state;
+    static const uint8_t text[] = "abcabcabcabc";
+    for (uint32_t i = 0; i < 3; i++) {
+        for (uint32_t j = 1; j < sizeof text; j++) {
+            struct delta_bytes from = {text, i};
+            struct delta_bytes to = {text, j};
+            uint8_t *made = NULL;
+            size_t made_len = 0;
+            assert_int_equal(delta_make(from, to, &made, &made_len), OTA_OK);
+            free(made);
+        }
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        {TEST("a patch is much smaller than the result", a_patch_is_much_smaller_than_the_result)},
+        {TEST("a patch gives the result however its bytes come",
+              a_patch_gives_the_result_however_its_bytes_come)},
+        {TEST("a reset anywhere goes on from the last checkpoint",
+              a_reset_anywhere_goes_on_from_the_last_checkpoint)},
+        {TEST("a checkpoint of another patch is refused",
+              a_checkpoint_of_another_patch_is_refused)},
+        {TEST("a patch cut anywhere is an error", a_patch_cut_anywhere_is_an_error)},
+        {TEST("a flipped bit never gives a wrong result",
+              a_flipped_bit_never_gives_a_wrong_result)},
+        {TEST("the wrong base is refused", the_wrong_base_is_refused)},
+        {TEST("empty and tiny images work", empty_and_tiny_images_work)},
+    };
+    return cmocka_run_group_tests_name("delta", tests, make_pair, drop_pair);
+}
