@@ -67,6 +67,7 @@ struct otactl_command {
 /* The tables, each ended by a NULL verb. */
 extern const struct otactl_command otactl_profile_commands[];
 extern const struct otactl_command otactl_completion_commands[];
+extern const struct otactl_command otactl_ci_commands[];
 extern const struct otactl_command otactl_key_commands[];
 extern const struct otactl_command otactl_release_commands[];
 extern const struct otactl_command otactl_firmware_commands[];

@@ -103,6 +103,21 @@ int otactl_firmware_find(struct otactl *ctl, const char *given, char **id)
                        found);
 }
 
+int otactl_firmware_send(struct otactl *ctl, FILE *file, uint64_t len, cJSON **answer)
+{
+    char *path = otactl_path("firmware");
+    struct otactl_request request = {
+        .method = "POST",
+        .path = path,
+        .type = "application/octet-stream",
+        .file = file,
+        .file_len = len,
+    };
+    int code = otactl_http_call(ctl, &request, answer);
+    free(path);
+    return code;
+}
+
 static int run_upload(struct otactl *ctl, const struct otactl_args *args)
 {
     struct stat found;
@@ -115,18 +130,10 @@ static int run_upload(struct otactl *ctl, const struct otactl_args *args)
             fclose(file);
         return otactl_fail(OTACTL_FAILED, "%s cannot be opened: %s", name, strerror(error));
     }
-    char *path = otactl_path("firmware");
-    struct otactl_request request = {
-        .method = "POST",
-        .path = path,
-        .type = "application/octet-stream",
-        .file = file,
-        .file_len = (uint64_t)found.st_size,
-    };
-    int code = S_ISREG(found.st_mode) ? otactl_http_call(ctl, &request, &answer)
-                                      : otactl_fail(OTACTL_FAILED, "%s is no file", name);
+    int code = S_ISREG(found.st_mode)
+                   ? otactl_firmware_send(ctl, file, (uint64_t)found.st_size, &answer)
+                   : otactl_fail(OTACTL_FAILED, "%s is no file", name);
     fclose(file);
-    free(path);
     if (code == OTACTL_OK && !otactl_print_json(ctl, answer))
         otactl_record_print(stdout, firmware_record, OTACTL_COUNT(firmware_record), answer);
     cJSON_Delete(answer);

@@ -62,20 +62,15 @@ static bool normalise(EVP_PKEY *key)
                                           "uncompressed") == 1;
 }
 
-static int read_key(const char *path, bool want_private, EVP_PKEY **key)
+/* `what` names where the PEM came from. */
+static int parse_key(const char *what, const char *pem, size_t len, bool want_private,
+                     EVP_PKEY **key)
 {
-    uint8_t *bytes = NULL;
-    size_t len = 0;
-    int code = otactl_file_read(path, KEY_FILE_MAX, &bytes, &len);
-    if (code != OTACTL_OK)
-        return code;
-    bool has_private = strstr((const char *)bytes, "PRIVATE KEY-----") != NULL;
-    BIO *bio = BIO_new_mem_buf(bytes, (int)len);
+    bool has_private = strstr(pem, "PRIVATE KEY-----") != NULL;
+    BIO *bio = BIO_new_mem_buf(pem, (int)len);
     *key = has_private ? PEM_read_bio_PrivateKey(bio, NULL, NULL, NULL)
                        : PEM_read_bio_PUBKEY(bio, NULL, NULL, NULL);
     BIO_free(bio);
-    OPENSSL_cleanse(bytes, len);
-    free(bytes);
     const char *why = *key == NULL     ? "it holds no key in PEM form"
                       : !is_p256(*key) ? "its key is not of the curve P-256"
                       : want_private && !has_private
@@ -86,12 +81,30 @@ static int read_key(const char *path, bool want_private, EVP_PKEY **key)
         return OTACTL_OK;
     EVP_PKEY_free(*key);
     *key = NULL;
-    return otactl_fail(OTACTL_FAILED, "%s: %s (otactl keygen makes one)", path, why);
+    return otactl_fail(OTACTL_FAILED, "%s: %s (otactl keygen makes one)", what, why);
+}
+
+static int read_key(const char *path, bool want_private, EVP_PKEY **key)
+{
+    uint8_t *bytes = NULL;
+    size_t len = 0;
+    int code = otactl_file_read(path, KEY_FILE_MAX, &bytes, &len);
+    if (code != OTACTL_OK)
+        return code;
+    code = parse_key(path, (const char *)bytes, len, want_private, key);
+    OPENSSL_cleanse(bytes, len);
+    free(bytes);
+    return code;
 }
 
 int otactl_key_read_private(const char *path, EVP_PKEY **key)
 {
     return read_key(path, true, key);
+}
+
+int otactl_key_parse_private(const char *what, const char *pem, EVP_PKEY **key)
+{
+    return parse_key(what, pem, strlen(pem), true, key);
 }
 
 int otactl_key_read_public(const char *path, EVP_PKEY **key)

@@ -25,6 +25,8 @@ char *otactl_key_public_pem(EVP_PKEY *key);
  * OTACTL_FAILED, told on stderr. */
 int otactl_key_read_private(const char *path, EVP_PKEY **key);
 int otactl_key_read_public(const char *path, EVP_PKEY **key);
+/* The same from memory; `what` names it in messages. */
+int otactl_key_parse_private(const char *what, const char *pem, EVP_PKEY **key);
 
 /* SHA-256 of the DER SubjectPublicKeyInfo: MCUboot's KEYHASH. */
 bool otactl_key_hash(EVP_PKEY *key, uint8_t hash[OTA_HASH_LEN]);

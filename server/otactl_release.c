@@ -1,11 +1,10 @@
 /* release ...: signed images out of what a linker made. Needs no server. */
-#include "server/otactl.h"
+#include "server/otactl_release.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "protocol/error.h"
-#include "server/otactl_args.h"
 #include "server/otactl_elf.h"
 #include "server/otactl_file.h"
 #include "server/otactl_http.h"
@@ -100,19 +99,26 @@ static int read_body(const char *path, uint8_t **body, size_t *len)
     return otactl_fail(OTACTL_FAILED, "%s: %s", path, why);
 }
 
-static int sign_body(const struct otactl_args *args, struct ota_image_fields *fields,
-                     const uint8_t *body, size_t body_len)
+/* The private key of --key, else the PEM in $OTACTL_RELEASE_KEY: a CI's secret needs no file. */
+static int read_key(const struct otactl_args *args, EVP_PKEY **key)
+{
+    const char *path = otactl_args_value(args, "key");
+    const char *pem = getenv(OTACTL_RELEASE_KEY_ENV);
+    if (path != NULL || pem == NULL || pem[0] == '\0')
+        return otactl_key_read_private(path, key);
+    return otactl_key_parse_private("$" OTACTL_RELEASE_KEY_ENV, pem, key);
+}
+
+static int build(const struct otactl_args *args, struct ota_image_fields *fields,
+                 const uint8_t *body, size_t body_len, struct otactl_built *built)
 {
     EVP_PKEY *key = NULL;
-    uint8_t *image = NULL;
-    size_t image_len = 0;
     char doubt[128];
-    const char *out = otactl_args_value(args, "o");
-    int code = otactl_key_read_private(otactl_args_value(args, "key"), &key);
+    int code = read_key(args, &key);
     if (code != OTACTL_OK)
         return code;
     fields->body_len = (uint32_t)body_len;
-    int error = otactl_image_build(fields, body, key, &image, &image_len);
+    int error = otactl_image_build(fields, body, key, &built->image, &built->len);
     EVP_PKEY_free(key);
     if (error != OTA_OK)
         return otactl_fail(OTACTL_FAILED, "the image cannot be made: %s", ota_error_name(error));
@@ -120,28 +126,39 @@ static int sign_body(const struct otactl_args *args, struct ota_image_fields *fi
     if (doubt[0] != '\0')
         otactl_warn("warning: %s does not start with a Cortex-M vector table: %s",
                     args->operands[0], doubt);
-    code = otactl_file_write(out, image, image_len, false, false);
+    return OTACTL_OK;
+}
+
+int otactl_release_build(const struct otactl_args *args, struct otactl_built *built)
+{
+    struct ota_image_fields fields = {0};
+    uint8_t *body = NULL;
+    size_t body_len = 0;
+    *built = (struct otactl_built){0};
+    int code = take_fields(args, &fields);
     if (code == OTACTL_OK)
-        printf("%s: %zu bytes, %s %s %s counter %u\n", out, image_len,
-               otactl_args_value(args, "product"), otactl_args_value(args, "hardware"),
-               otactl_args_value(args, "version"), fields->counter);
-    free(image);
+        code = read_body(args->operands[0], &body, &body_len);
+    if (code != OTACTL_OK)
+        return code;
+    code = build(args, &fields, body, body_len, built);
+    free(body);
     return code;
 }
 
 static int run_sign(struct otactl *ctl, const struct otactl_args *args)
 {
     (void)ctl;
-    struct ota_image_fields fields = {0};
-    uint8_t *body = NULL;
-    size_t body_len = 0;
-    int code = take_fields(args, &fields);
-    if (code == OTACTL_OK)
-        code = read_body(args->operands[0], &body, &body_len);
+    struct otactl_built built;
+    const char *out = otactl_args_value(args, "o");
+    int code = otactl_release_build(args, &built);
     if (code != OTACTL_OK)
         return code;
-    code = sign_body(args, &fields, body, body_len);
-    free(body);
+    code = otactl_file_write(out, built.image, built.len, false, false);
+    if (code == OTACTL_OK)
+        printf("%s: %zu bytes, %s %s %s counter %s\n", out, built.len,
+               otactl_args_value(args, "product"), otactl_args_value(args, "hardware"),
+               otactl_args_value(args, "version"), otactl_args_value(args, "counter"));
+    free(built.image);
     return code;
 }
 

@@ -5,12 +5,8 @@
 #include <string.h>
 
 #include "server/otactl_answer.h"
-#include "server/otactl_args.h"
 #include "server/otactl_firmware.h"
 #include "server/otactl_http.h"
-
-#define STAGE_HELP                                                                                 \
-    "group=NAME or percent=N, then ,success=PERCENT ,failures=N ,failure-percent=N ,soak=SECONDS"
 
 static const struct otactl_column rollout_columns[] = {
     {"ID", "id", OTACTL_SHAPE_PLAIN},
@@ -72,7 +68,7 @@ static bool add_stage_pair(cJSON *stage, const char *name, const char *value)
         cJSON_AddNumberToObject(stage, member, (double)number);
         return true;
     }
-    return otactl_fail(false, "--stage: unknown %s; it takes %s", name, STAGE_HELP);
+    return otactl_fail(false, "--stage: unknown %s; it takes %s", name, OTACTL_STAGE_HELP);
 }
 
 static bool add_stage_pairs(cJSON *stage, char *text)
@@ -81,7 +77,8 @@ static bool add_stage_pairs(cJSON *stage, char *text)
     for (char *pair = strtok_r(text, ",", &rest); pair != NULL; pair = strtok_r(NULL, ",", &rest)) {
         char *value = strchr(pair, '=');
         if (value == NULL)
-            return otactl_fail(false, "--stage: %s has no value; it takes %s", pair, STAGE_HELP);
+            return otactl_fail(false, "--stage: %s has no value; it takes %s", pair,
+                               OTACTL_STAGE_HELP);
         *value = '\0';
         if (!add_stage_pair(stage, pair, value + 1))
             return false;
@@ -110,7 +107,7 @@ cJSON *otactl_stage_parse(const char *text)
 static const struct otactl_option create_options[] = {
     {"name", "NAME", "what people call it", OTACTL_REQUIRED},
     {"firmware", "ID|HASH|PRODUCT@VERSION", "what is rolled out", OTACTL_REQUIRED},
-    {"stage", "STAGE", STAGE_HELP, OTACTL_REPEATED},
+    {"stage", "STAGE", OTACTL_STAGE_HELP, OTACTL_REPEATED},
     {"group", "NAME", "only devices of this group; every device unless given", OTACTL_REPEATED},
     {"timeout", "SECONDS", "a device that takes longer than this has failed", OTACTL_OPTIONAL},
     {"allow-downgrade", NULL, "offer it to devices that run a newer version, too", OTACTL_OPTIONAL},
@@ -129,8 +126,8 @@ static int add_stages(cJSON *body, const struct otactl_args *args)
         cJSON_AddItemToArray(stages, stage);
     }
     if (cJSON_GetArraySize(stages) == 0)
-        return otactl_fail(OTACTL_USAGE, "rollout create needs --stage once or more: %s",
-                           STAGE_HELP);
+        return otactl_fail(OTACTL_USAGE, "a rollout needs --stage once or more: %s",
+                           OTACTL_STAGE_HELP);
     return OTACTL_OK;
 }
 
@@ -178,37 +175,38 @@ static int act_on(struct otactl *ctl, const char *id, const char *verb, cJSON *b
     return code;
 }
 
-static int send_rollout(struct otactl *ctl, const struct otactl_args *args, cJSON *body)
+int otactl_rollout_plan(struct otactl *ctl, const struct otactl_args *args, const char *name,
+                        const char *firmware, cJSON **rollout)
 {
+    cJSON *body = cJSON_CreateObject();
+    cJSON_AddStringToObject(body, "name", name);
+    int code = add_stages(body, args);
+    if (code == OTACTL_OK)
+        code = add_rules(body, args);
+    if (code != OTACTL_OK) {
+        cJSON_Delete(body);
+        return code;
+    }
+    add_firmware(body, firmware);
+    return otactl_send(ctl, "POST", otactl_path("rollouts"), body, rollout);
+}
+
+static int run_create(struct otactl *ctl, const struct otactl_args *args)
+{
+    char *firmware = NULL;
     cJSON *answer = NULL;
-    int code = otactl_send(ctl, "POST", otactl_path("rollouts"), body, &answer);
+    int code = otactl_firmware_find(ctl, otactl_args_value(args, "firmware"), &firmware);
+    if (code == OTACTL_OK)
+        code = otactl_rollout_plan(ctl, args, otactl_args_value(args, "name"), firmware, &answer);
     char *id = otactl_json_id(answer, "id");
     if (code == OTACTL_OK && otactl_args_has(args, "start"))
         code = act_on(ctl, id != NULL ? id : "", "start", NULL);
     else if (code == OTACTL_OK)
         code = show_rollout(ctl, answer);
     free(id);
+    free(firmware);
     cJSON_Delete(answer);
     return code;
-}
-
-static int run_create(struct otactl *ctl, const struct otactl_args *args)
-{
-    char *firmware = NULL;
-    cJSON *body = cJSON_CreateObject();
-    cJSON_AddStringToObject(body, "name", otactl_args_value(args, "name"));
-    int code = add_stages(body, args);
-    if (code == OTACTL_OK)
-        code = add_rules(body, args);
-    if (code == OTACTL_OK)
-        code = otactl_firmware_find(ctl, otactl_args_value(args, "firmware"), &firmware);
-    if (code != OTACTL_OK) {
-        cJSON_Delete(body);
-        return code;
-    }
-    add_firmware(body, firmware);
-    free(firmware);
-    return send_rollout(ctl, args, body);
 }
 
 /* --- the others --- */

@@ -6,7 +6,10 @@
 
 #include <stdio.h>
 
-#include "server/otactl.h"
+#include "server/otactl_args.h"
+
+#define OTACTL_STAGE_HELP                                                                          \
+    "group=NAME or percent=N, then ,success=PERCENT ,failures=N ,failure-percent=N ,soak=SECONDS"
 
 /*
  * One stage, "group=NAME" or "percent=N", then any of
@@ -17,6 +20,11 @@
  * as the API's JSON; NULL after the mistake was told.
  */
 cJSON *otactl_stage_parse(const char *text);
+
+/* POST a rollout of this firmware by --stage, --group, --timeout and --allow-downgrade; *rollout is
+ * the server's answer. */
+int otactl_rollout_plan(struct otactl *ctl, const struct otactl_args *args, const char *name,
+                        const char *firmware, cJSON **rollout);
 
 /* Which way a rollout in this state ends: OTACTL_OK for completed, OTACTL_FAILED for halted and
  * cancelled, -1 while it goes on. */

@@ -196,8 +196,8 @@ export class House {
     return spawnSync(path.join(BUILD, "otactl"), args, {
       encoding: "utf8",
       timeout: 60000,
-      env: { ...process.env, NO_PROXY: "127.0.0.1", OTACTL_SERVER: this.url ?? "", OTACTL_TOKEN: "",
-        OTACTL_TOKEN_FILE: this.file("otad/admin-token"), ...this.otactlEnvironment },
+      env: { ...process.env, NO_PROXY: "127.0.0.1", XDG_CONFIG_HOME: this.dir, OTACTL_SERVER: this.url ?? "",
+        OTACTL_TOKEN: "", OTACTL_TOKEN_FILE: this.file("otad/admin-token"), ...this.otactlEnvironment },
     });
   }
 
