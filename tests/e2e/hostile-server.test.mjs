@@ -45,6 +45,11 @@ const asked = (server) => server.firmware.reduce((sum, [start, end]) => sum + en
 const first = (n, bad) => (request, socket, server) =>
   server.firmware.length > n ? false : bad(request, socket, server);
 
+test("images of this test with bodies of one length are of one length", () => {
+  const lengths = Array.from({ length: 40 }, (_, minor) => makeImage({ minor, counter: 1 }).bytes.length);
+  assert.deepEqual([...new Set(lengths)], [NEXT.bytes.length]);
+});
+
 describe("ota-device", { concurrency: 6 }, () => {
   test("updates from a server that behaves, on one connection a boot", async () => {
     const w = await world();
@@ -200,7 +205,7 @@ describe("ota-device", { concurrency: 6 }, () => {
         if (server.firmware.length === 1) return socket.write("HTTP/1.1 206 Par");
         return socket.write(Buffer.concat([Buffer.from(server.rangeHead(request)), server.rangeBody(request).subarray(0, 999)]));
       }),
-    });
+    }, ["--timeout-seconds", "3"]);
     await live(w);
     assertUpdated(w);
     assert.match(w.device.log, /download: timeout/);
@@ -214,7 +219,11 @@ describe("ota-device", { concurrency: 6 }, () => {
         if (cuts < 5 && server.firmware.length === cuts + 1) {
           socket.write(server.rangeHead(request));
           socket.write(server.rangeBody(request).subarray(0, 7000));
-          setTimeout(() => w.device.kill(), 300);
+          const timer = setInterval(() => {
+            if (w.device.downloaded(NEXT) < request.range[0] + 6900) return;
+            clearInterval(timer);
+            w.device.kill();
+          }, 20);
           return cuts++;
         }
         return false;
