@@ -39,10 +39,21 @@ $(B)/obj/bearssl-boot/%.o: $(BOOT)/bearssl/%.c device/port/bearssl/p256_only.h
 	@echo "  CC    $@"
 	$(Q)$(CC) -I. $(BOOT_BEARSSL_CFLAGS) $(OPTIMIZE) $(CFLAGS) $(SANITIZE) -c -o $@ $<
 
-.PHONY: powercut
-powercut: $(POWERCUT) $(POWERCUT_REAL) ## cut the power at every flash operation; POWERCUT_RUNS, POWERCUT_SECONDS
-	$(POWERCUT) --sweep --runs $(POWERCUT_RUNS) --seconds $(POWERCUT_SECONDS)
-	$(POWERCUT_REAL) --sweep --every 7
+# Every so many operations; for the run with real crypto, every seventh of those.
+POWERCUT_EVERY ?= 1
+POWERCUT_REAL_EVERY = $(shell expr 7 '*' $(POWERCUT_EVERY))
+
+.PHONY: powercut powercut-run powercut-mutate
+powercut: ## cut the power at every flash operation, then put defects into the bootloader
+	@$(MAKE) --no-print-directory powercut-run
+	@$(MAKE) --no-print-directory powercut-mutate
+
+# POWERCUT_EVERY=11 POWERCUT_SECONDS=60 make it a short one.
+powercut-run: $(POWERCUT) $(POWERCUT_REAL)
+	$(POWERCUT) --sweep --every $(POWERCUT_EVERY) --runs $(POWERCUT_RUNS) --seconds $(POWERCUT_SECONDS)
+	$(POWERCUT_REAL) --sweep --every $(POWERCUT_REAL_EVERY)
+
+powercut-mutate: ## put defects into bootloader and journal; the tests must catch each
 	tests/powercut/mutate
 
 # tests/unit/powercut.test.sh runs a short form with every `make test`.
