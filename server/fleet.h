@@ -63,7 +63,7 @@ struct fleet_device {
     uint16_t target; /* product and hardware: fleet_product(), fleet_hardware() */
     uint8_t state;   /* enum db_device_state */
     /* From here on not journalled. */
-    bool dirty;         /* stands in the list of those to be flushed */
+    bool dirty;         /* last_seen is not on the disk */
     uint32_t last_seen; /* seconds since 1970 */
     uint32_t alarm_at;  /* the alarm that counts, 0 for none */
     uint32_t next_by_token;
@@ -183,9 +183,9 @@ struct fleet_device *fleet_take_alarm(struct fleet *fleet, uint32_t now);
 /* When the earliest is due, UINT32_MAX for none. */
 uint32_t fleet_next_alarm(struct fleet *fleet);
 
-bool fleet_has_dirty(struct fleet *fleet);
-/* Up to `max` devices with a last_seen that is not on the disk. The count. */
-size_t fleet_take_dirty(struct fleet *fleet, struct fleet_ref *refs, size_t max);
+/* Devices with a last_seen that is not on the disk, in order of slots from *cursor on: up to `max`,
+ * from a bounded part of the slots. The count; the walk is over when *cursor is fleet_slots(). */
+size_t fleet_take_dirty(struct fleet *fleet, uint32_t *cursor, struct fleet_ref *refs, size_t max);
 
 /* A row as the database has it, of a device in memory. */
 void fleet_to_row(struct fleet *fleet, const struct fleet_device *device, struct db_device *row);

@@ -1,9 +1,25 @@
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "server/fleet_inner.h"
 
 #define BUCKETS_MIN 1024U
+#define LARGE_PAGE (2U << 20) /* bytes */
+
+/* Zeroed memory that is looked into at random: in large pages, where the system has them, each look
+ * costs one miss of the caches rather than three. They are taken as they are touched. */
+static void *fleet_calloc(size_t count, size_t size)
+{
+    char *memory = calloc(count, size);
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    size_t skip = memory != NULL ? (page - (uintptr_t)memory % page) % page : 0;
+
+    if (memory != NULL && count * size > skip + LARGE_PAGE)
+        madvise(memory + skip, (count * size - skip) / page * page, MADV_HUGEPAGE);
+    return memory;
+}
 
 /* ---- hash tables ---- */
 
@@ -62,8 +78,8 @@ void fleet_unlink(struct fleet *fleet, struct fleet_device *device)
 bool fleet_index_grow(struct fleet *fleet)
 {
     uint32_t buckets = fleet->buckets > 0 ? fleet->buckets * 2 : BUCKETS_MIN;
-    uint32_t *by_token = malloc(buckets * sizeof(*by_token));
-    uint32_t *by_name = malloc(buckets * sizeof(*by_name));
+    uint32_t *by_token = fleet_calloc(buckets, sizeof(*by_token));
+    uint32_t *by_name = fleet_calloc(buckets, sizeof(*by_name));
 
     if (by_token == NULL || by_name == NULL) {
         free(by_token);
@@ -101,7 +117,7 @@ static struct fleet_device *new_slot(struct fleet *fleet)
     if (slab == FLEET_SLABS_MAX)
         return NULL;
     if (fleet->slabs[slab] == NULL) {
-        fleet->slabs[slab] = calloc(FLEET_SLAB_LEN, sizeof(struct fleet_device));
+        fleet->slabs[slab] = fleet_calloc(FLEET_SLAB_LEN, sizeof(struct fleet_device));
         if (fleet->slabs[slab] == NULL)
             return NULL;
     }
@@ -126,11 +142,9 @@ static struct fleet_device *take_slot(struct fleet *fleet)
 void fleet_slot_free(struct fleet *fleet, struct fleet_device *device)
 {
     uint32_t index = device->index;
-    bool dirty = device->dirty;
 
     memset(device, 0, sizeof(*device));
     device->index = index;
-    device->dirty = dirty; /* its place in the list of dirty ones stays */
     device->next_free = fleet->free_head;
     fleet->free_head = index;
 }

@@ -8,8 +8,9 @@
 #include "server/fleet.h"
 #include "server/journal.h"
 
-#define FLEET_SLAB_LEN 4096U     /* devices; a power of two */
-#define FLEET_SLABS_MAX 4096U    /* so that at most 16,777,216 devices fit */
+#define FLEET_SLAB_LEN 65536U    /* devices; a power of two */
+#define FLEET_SLABS_MAX 256U     /* so that at most 16,777,216 devices fit */
+#define FLEET_WALK_MAX 4096U     /* slots that are looked at while the lock is held */
 #define FLEET_TARGETS_MAX 65535U /* pairs of product and hardware */
 
 struct fleet_target {
@@ -48,10 +49,6 @@ struct fleet {
     struct fleet_alarm *alarms; /* a binary heap, the earliest first */
     size_t alarm_count;
     size_t alarm_cap;
-
-    uint32_t *dirty;
-    size_t dirty_count;
-    size_t dirty_cap;
 
     struct journal journal;
     uint64_t job;     /* number of the running job */

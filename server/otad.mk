@@ -5,6 +5,9 @@ OTAD_LIB_SOURCES := $(filter-out server/main.c server/otactl%.c $(ROLLOUT_SOURCE
 OTAD_LIBS := $(B)/libotad.a $(B)/librollout.a $(B)/libdb.a $(B)/libprotocol.a \
              -lmicrohttpd -lgnutls -lcjson -lcrypto -lsqlite3 -lm -lpthread
 
+# madvise()
+CPPFLAGS_fleet_index := -D_DEFAULT_SOURCE
+
 # The dashboard's files, as a C file.
 WEB_SOURCE := $(B)/gen/web_files.c
 WEB_FILES := $(sort $(wildcard server/web/*))

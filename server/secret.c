@@ -3,6 +3,7 @@
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/rand.h>
+#include <pthread.h>
 #include <string.h>
 
 #include "protocol/text.h"
@@ -44,9 +45,19 @@ enum secret_kind secret_kind_of(const char *text, size_t len)
     return SECRET_NONE;
 }
 
+/* Each request hashes a token: the library's search for the algorithm is done once. */
+static EVP_MD *sha256;
+static pthread_once_t sha256_once = PTHREAD_ONCE_INIT;
+
+static void fetch_sha256(void)
+{
+    sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+}
+
 bool secret_hash(const char *text, size_t len, uint8_t hash[SECRET_HASH_LEN])
 {
-    return EVP_Digest(text, len, hash, NULL, EVP_sha256(), NULL) == 1;
+    pthread_once(&sha256_once, fetch_sha256);
+    return sha256 != NULL && EVP_Digest(text, len, hash, NULL, sha256, NULL) == 1;
 }
 
 void secret_wipe(struct secret *secret)

@@ -3,10 +3,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/ec.h>
-#include <openssl/ecdsa.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,9 +16,16 @@
 #include "protocol/text.h"
 
 #define PATH_CAP 4096
+#define IDLE_MAX 64 /* as many as there may be HTTP threads */
+#define RAW_HALF ((size_t)OTA_SIGNATURE_RAW_LEN / 2)
 
 struct signer {
     EVP_PKEY *key;
+    EVP_MD *sha256;
+    pthread_mutex_t lock; /* guards the contexts that no thread signs with at the moment: making one
+                             costs as much as two signatures */
+    EVP_PKEY_CTX *idle[IDLE_MAX];
+    size_t idle_count;
     char key_id[OTA_KEY_ID_LEN + 1];
     char pem[KEY_PEM_MAX + 1];
 };
@@ -190,8 +197,10 @@ struct signer *signer_open(const char *dir, char *error, size_t cap)
         snprintf(error, cap, "out of memory");
         return NULL;
     }
+    pthread_mutex_init(&signer->lock, NULL);
+    signer->sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
     signer->key = open_key(dir, error, cap);
-    if (signer->key != NULL && fill(signer))
+    if (signer->key != NULL && signer->sha256 != NULL && fill(signer))
         return signer;
     if (signer->key != NULL)
         snprintf(error, cap, "the server key cannot be used");
@@ -203,6 +212,10 @@ void signer_free(struct signer *signer)
 {
     if (signer == NULL)
         return;
+    while (signer->idle_count > 0)
+        EVP_PKEY_CTX_free(signer->idle[--signer->idle_count]);
+    pthread_mutex_destroy(&signer->lock);
+    EVP_MD_free(signer->sha256);
     EVP_PKEY_free(signer->key);
     free(signer);
 }
@@ -217,28 +230,81 @@ const char *signer_public_pem(const struct signer *signer)
     return signer->pem;
 }
 
-static bool to_raw(const unsigned char *der, size_t len, uint8_t sig[OTA_SIGNATURE_RAW_LEN])
+/* One INTEGER of a DER signature, right-aligned into `half`; where it ends, or NULL. */
+static const uint8_t *take_integer(const uint8_t *at, const uint8_t *end, uint8_t *half)
 {
-    ECDSA_SIG *parsed = d2i_ECDSA_SIG(NULL, &der, (long)len);
-    const int half = OTA_SIGNATURE_RAW_LEN / 2;
-    bool ok;
+    size_t len;
 
-    ok = parsed != NULL && BN_bn2binpad(ECDSA_SIG_get0_r(parsed), sig, half) == half &&
-         BN_bn2binpad(ECDSA_SIG_get0_s(parsed), sig + half, half) == half;
-    ECDSA_SIG_free(parsed);
-    return ok;
+    if (end - at < 2 || at[0] != 0x02 || at[1] > end - at - 2)
+        return NULL;
+    len = at[1];
+    at += 2;
+    for (; len > RAW_HALF; len--)
+        if (*at++ != 0)
+            return NULL;
+    memset(half, 0, RAW_HALF - len);
+    memcpy(half + RAW_HALF - len, at, len);
+    return at + len;
 }
 
-bool signer_sign(const struct signer *signer, const uint8_t *msg, size_t len,
+/* DER of our own making, so no more forms of it than are made for P-256. */
+static bool to_raw(const uint8_t *der, size_t len, uint8_t sig[OTA_SIGNATURE_RAW_LEN])
+{
+    const uint8_t *end = der + len;
+    const uint8_t *at;
+
+    if (len < 2 || der[0] != 0x30 || der[1] != len - 2)
+        return false;
+    at = take_integer(der + 2, end, sig);
+    return at != NULL && take_integer(at, end, sig + RAW_HALF) == end;
+}
+
+/* A context that is ready to sign, from the pool or new. */
+static EVP_PKEY_CTX *take_context(struct signer *signer)
+{
+    EVP_PKEY_CTX *ctx = NULL;
+
+    pthread_mutex_lock(&signer->lock);
+    if (signer->idle_count > 0)
+        ctx = signer->idle[--signer->idle_count];
+    pthread_mutex_unlock(&signer->lock);
+    if (ctx != NULL)
+        return ctx;
+    ctx = EVP_PKEY_CTX_new(signer->key, NULL);
+    if (ctx != NULL && EVP_PKEY_sign_init(ctx) == 1)
+        return ctx;
+    EVP_PKEY_CTX_free(ctx);
+    return NULL;
+}
+
+static void give_context(struct signer *signer, EVP_PKEY_CTX *ctx)
+{
+    pthread_mutex_lock(&signer->lock);
+    if (signer->idle_count < IDLE_MAX) {
+        signer->idle[signer->idle_count++] = ctx;
+        ctx = NULL;
+    }
+    pthread_mutex_unlock(&signer->lock);
+    EVP_PKEY_CTX_free(ctx);
+}
+
+bool signer_sign(struct signer *signer, const uint8_t *msg, size_t len,
                  uint8_t sig[OTA_SIGNATURE_RAW_LEN])
 {
-    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-    unsigned char der[OTA_SIGNATURE_DER_MAX + 8];
+    EVP_PKEY_CTX *ctx = take_context(signer);
+    uint8_t digest[OTA_HASH_LEN];
+    uint8_t der[OTA_SIGNATURE_DER_MAX + 8];
     size_t der_len = sizeof(der);
     bool ok;
 
-    ok = ctx != NULL && EVP_DigestSignInit(ctx, NULL, EVP_sha256(), NULL, signer->key) == 1 &&
-         EVP_DigestSign(ctx, der, &der_len, msg, len) == 1 && to_raw(der, der_len, sig);
-    EVP_MD_CTX_free(ctx);
+    if (ctx == NULL)
+        return false;
+    ok = EVP_Digest(msg, len, digest, NULL, signer->sha256, NULL) == 1 &&
+         EVP_PKEY_sign(ctx, der, &der_len, digest, sizeof(digest)) == 1 &&
+         to_raw(der, der_len, sig);
+    if (ok)
+        give_context(signer, ctx);
+    else
+        EVP_PKEY_CTX_free(ctx);
     return ok;
 }

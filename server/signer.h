@@ -25,7 +25,7 @@ const char *signer_key_id(const struct signer *signer);
 const char *signer_public_pem(const struct signer *signer);
 
 /* Sign `msg`; raw r | s. False when the library fails. */
-bool signer_sign(const struct signer *signer, const uint8_t *msg, size_t len,
+bool signer_sign(struct signer *signer, const uint8_t *msg, size_t len,
                  uint8_t sig[OTA_SIGNATURE_RAW_LEN]);
 
 /* Read a P-256 public key in PEM: its hash, and the same key written out anew (one canonical form).

@@ -5,8 +5,10 @@
 
 #define TICK_MS 200
 #define CHECKPOINT_MS 100
-#define FLUSH_SECONDS 5
-#define FLUSH_MAX 2048 /* devices in one job */
+/* A device that polls every five minutes costs one row a poll: written seldom and in the order of
+ * rows, many of them share a page. */
+#define FLUSH_SECONDS 60
+#define FLUSH_MAX 512 /* devices in one job: reports wait for it */
 
 struct ticker {
     struct app *app;
@@ -15,6 +17,7 @@ struct ticker {
     pthread_t checkpoint_thread;
     atomic_bool stopping;
     struct fleet_ref flushing[FLUSH_MAX];
+    size_t flushing_count;
 };
 
 static void pause_ms(long ms)
@@ -43,13 +46,9 @@ static int run_flush(void *ctx, struct db *db)
     struct ticker *ticker = ctx;
     struct fleet *fleet = ticker->app->fleet;
     struct db_device row;
-    size_t count;
     int error = DB_OK;
 
-    fleet_lock(fleet);
-    count = fleet_take_dirty(fleet, ticker->flushing, FLUSH_MAX);
-    fleet_unlock(fleet);
-    for (size_t i = 0; i < count && error == DB_OK; i++) {
+    for (size_t i = 0; i < ticker->flushing_count && error == DB_OK; i++) {
         struct fleet_device *device = fleet_device(fleet, ticker->flushing[i]);
         if (device == NULL)
             continue;
@@ -61,21 +60,21 @@ static int run_flush(void *ctx, struct db *db)
     return error;
 }
 
-static bool has_dirty(struct fleet *fleet)
-{
-    bool dirty;
-
-    fleet_lock(fleet);
-    dirty = fleet_has_dirty(fleet);
-    fleet_unlock(fleet);
-    return dirty;
-}
-
 static void flush(struct ticker *ticker)
 {
-    while (has_dirty(ticker->app->fleet))
-        if (writer_call(ticker->app->writer, run_flush, ticker) != DB_OK)
+    struct fleet *fleet = ticker->app->fleet;
+    uint32_t cursor = 0;
+    bool over = false;
+
+    while (!over) {
+        fleet_lock(fleet);
+        ticker->flushing_count = fleet_take_dirty(fleet, &cursor, ticker->flushing, FLUSH_MAX);
+        over = cursor == fleet_slots(fleet);
+        fleet_unlock(fleet);
+        if (ticker->flushing_count > 0 &&
+            writer_call(ticker->app->writer, run_flush, ticker) != DB_OK)
             return; /* a full disk; the next poll marks the device again */
+    }
 }
 
 static void *tick_main(void *ctx)
