@@ -54,6 +54,7 @@ void api_metrics(struct request *rq)
 {
     struct app *app = rq->app;
     struct app_counters *counters = &app->counters;
+    struct herald_counts herald;
     struct writer_stats writer;
     struct page page = {.len = 0};
     size_t live;
@@ -67,6 +68,11 @@ void api_metrics(struct request *rq)
     put(&page, "counter", "otad_requests_total", "Requests begun.",
         atomic_load(&counters->requests));
     put(&page, "counter", "otad_polls_total", "Manifest polls.", atomic_load(&counters->polls));
+    herald_count(app->herald, &herald);
+    put(&page, "gauge", "otad_polls_waiting", "Long polls that are held.", herald.waiting);
+    put(&page, "counter", "otad_polls_held_total", "Polls that were held.", herald.held);
+    put(&page, "counter", "otad_polls_woken_total", "Held polls woken by news or an operator.",
+        herald.woken);
     put(&page, "counter", "otad_reports_total", "Reports.", atomic_load(&counters->reports));
     put(&page, "counter", "otad_refused_tokens_total", "Requests with no good token.",
         atomic_load(&counters->refused_tokens));

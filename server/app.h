@@ -27,6 +27,8 @@ struct app_counters {
     atomic_ullong answers[6]; /* by the first digit of the status */
 };
 
+struct herald;
+
 struct app {
     struct config config;
     struct log log;
@@ -34,6 +36,7 @@ struct app {
     struct fleet *fleet;
     struct steer steer;
     struct signer *signer;
+    struct herald *herald;
     struct blobs *blobs;
     struct db *reader; /* guarded by reader_lock */
     pthread_mutex_t reader_lock;

@@ -115,6 +115,11 @@ static bool take_connections(struct config *config, const char *value)
     return take_number(value, 16, 1000000, &config->connections_max);
 }
 
+static bool take_waiting(struct config *config, const char *value)
+{
+    return take_number(value, 0, 1000000, &config->waiting_max);
+}
+
 static bool take_pending(struct config *config, const char *value)
 {
     return take_number(value, 0, 10000000, &config->pending_max);
@@ -145,6 +150,9 @@ static const struct setting SETTINGS[] = {
      "a whole number from 1 to 64", take_threads},
     {"--connections-max", "OTAD_CONNECTIONS_MAX", "N", "open connections at most (10000)",
      "a whole number from 16 to 1000000", take_connections},
+    {"--waiting-max", "OTAD_WAITING_MAX", "N",
+     "long polls held at once (3/4 of --connections-max); 0: none is",
+     "a whole number from 0 to 1000000", take_waiting},
     {"--pending-max", "OTAD_PENDING_MAX", "N", "enrolled devices that may wait (10000)",
      "a whole number from 0 to 10000000", take_pending},
     {"--log-level", "OTAD_LOG_LEVEL", "LEVEL", "debug, info, warn or error (info)",
@@ -222,6 +230,7 @@ bool config_read(struct config *config, int argc, char **args, char *error, size
                               .firmware_max = 16U << 20,
                               .threads = 2,
                               .connections_max = 10000,
+                              .waiting_max = UINT32_MAX,
                               .pending_max = 10000,
                               .log_level = LOG_INFO};
     if (!read_environment(config, error, cap))
@@ -233,6 +242,8 @@ bool config_read(struct config *config, int argc, char **args, char *error, size
         snprintf(error, cap, "--data DIR is required: where database, keys and firmware are kept");
         return false;
     }
+    if (config->waiting_max == UINT32_MAX)
+        config->waiting_max = config->connections_max / 4 * 3;
     if ((config->tls_cert == NULL) != (config->tls_key == NULL)) {
         snprintf(error, cap, "--tls-cert and --tls-key go together: give both or none");
         return false;

@@ -23,6 +23,7 @@ struct config {
     uint32_t firmware_max; /* bytes of one image */
     uint32_t threads;      /* that serve connections */
     uint32_t connections_max;
+    uint32_t waiting_max; /* long polls held at once */
     uint32_t pending_max; /* devices that wait to be accepted */
     enum log_level log_level;
 };

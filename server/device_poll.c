@@ -4,6 +4,7 @@
 
 #include "protocol/text.h"
 #include "server/api.h"
+#include "server/prefer.h"
 #include "server/signer.h"
 
 #define PENDING_RETRY_SECONDS 60
@@ -87,6 +88,23 @@ static bool take_nonce(struct request *rq)
            refuse(rq, "nonce is not 32 lower-case hex digits.");
 }
 
+/* A poll that may wait (RFC 7240), and which answer is no news to it. */
+static bool take_wait(struct request *rq)
+{
+    char last[8] = "none";
+    uint32_t seconds = 0;
+
+    if (request_query(rq, "last", last, sizeof(last)) < 0)
+        return false;
+    if (strcmp(last, "none") != 0 && strcmp(last, "hold") != 0)
+        return refuse(rq, "last is neither none nor hold.");
+    rq->as.poll.known = last[0] == 'h' ? OTA_ACTION_HOLD : OTA_ACTION_NONE;
+    if (strcmp(rq->method, "GET") == 0 && prefer_wait(request_header(rq, "Prefer"), &seconds))
+        rq->as.poll.wait_seconds =
+            seconds < HERALD_WAIT_SECONDS_MAX ? seconds : HERALD_WAIT_SECONDS_MAX;
+    return true;
+}
+
 /* What it says it is must be what it is registered as; the operator has to sort that out. */
 static bool check_target(struct request *rq, const struct fleet_device *device, const char *product,
                          const char *hardware)
@@ -126,17 +144,22 @@ void device_poll_read(struct request *rq)
     struct fleet_device *device;
     uint64_t now = app_now();
 
-    atomic_fetch_add(&rq->app->counters.polls, 1);
+    bool again = rq->hold.until_ms != 0;
+
+    if (!again)
+        atomic_fetch_add(&rq->app->counters.polls, 1);
     if (!take(rq, "product", product, sizeof(product)) ||
         !take(rq, "hardware", hardware, sizeof(hardware)) || !take_facts(rq, &rq->as.poll.facts) ||
-        !take_nonce(rq))
+        !take_nonce(rq) || !take_wait(rq))
         return;
     fleet_lock(fleet);
     device = fleet_device(fleet, rq->who.device);
     if (device == NULL) {
         request_problem(rq, 401, "token_revoked", "This device was deleted.");
     } else {
-        fleet_note_seen(fleet, device, (uint32_t)now);
+        if (!again) /* that it was held does not show that it is still there */
+            fleet_note_seen(fleet, device, (uint32_t)now);
+        memcpy(rq->hold.token, device->token_hash, HOLD_TOKEN_LEN);
         if (check_state(rq, device) && check_target(rq, device, product, hardware))
             rq->answered_early =
                 steer_peek(fleet, device, &rq->as.poll.facts, now, &rq->as.poll.answer);
@@ -211,7 +234,7 @@ static int encode(const struct request *rq, const struct ota_manifest *manifest,
                                         cap);
 }
 
-void device_poll_finish(struct request *rq)
+static void answer_poll(struct request *rq)
 {
     const struct steer_answer *answer = &rq->as.poll.answer;
     struct ota_manifest manifest = {.device = ota_text_of(rq->who.name),
@@ -244,4 +267,50 @@ void device_poll_finish(struct request *rq)
     rq->answer.body = envelope;
     rq->answer.len = (size_t)len;
     request_add_header(rq, "Cache-Control", "no-store");
+}
+
+/* A poll without news that may wait. */
+static bool may_hold(struct request *rq)
+{
+    bool again = rq->hold.until_ms != 0;
+
+    if (rq->as.poll.wait_seconds == 0 || rq->as.poll.answer.action != rq->as.poll.known)
+        return false;
+    return again ? rq->hold.end == HOLD_NEWS : herald_has_room(rq->app->herald);
+}
+
+static void hold(struct request *rq)
+{
+    struct hold *held = &rq->hold;
+
+    if (held->until_ms == 0)
+        held->until_ms = rq->began_ms + rq->as.poll.wait_seconds * 1000U;
+    held->reach.device = rq->who.device;
+    held->facts = rq->as.poll.facts;
+    held->number = rq->number;
+    held->began_ms = rq->began_ms;
+    held->known = rq->as.poll.known;
+    rq->holds = true;
+}
+
+static bool waited_in_vain(const struct request *rq)
+{
+    return rq->hold.until_ms != 0 && rq->hold.end == HOLD_OVER &&
+           rq->as.poll.answer.action == rq->as.poll.known;
+}
+
+void device_poll_finish(struct request *rq)
+{
+    if (may_hold(rq)) {
+        hold(rq);
+        return;
+    }
+    if (waited_in_vain(rq)) {
+        request_no_content(rq);
+        request_add_header(rq, "Retry-After", "1");
+    } else {
+        answer_poll(rq);
+    }
+    if (rq->hold.until_ms != 0 && rq->answer.status < 300)
+        request_add_header(rq, "Preference-Applied", "wait=%u", rq->as.poll.wait_seconds);
 }

@@ -16,7 +16,7 @@
 #include "server/request.h"
 #include "server/tls.h"
 
-#define MEMORY_LIMIT 4096U /* bytes of the library's buffers a connection: headers in and out */
+#define MEMORY_LIMIT 3072U /* bytes of the library's buffers a connection: headers in and out */
 #define WATCH_MS 500       /* how often deadlines are looked at */
 #define LOOPS_MAX 64
 
@@ -36,7 +36,8 @@ struct connection {
     int fd;
     atomic_ullong deadline_ms; /* 0: none */
     bool busy;                 /* a request is under way */
-    struct request request;
+    struct request *request;   /* NULL: none is, or it is held */
+    struct hold hold;          /* when it is, and how it was */
 };
 
 struct edge {
@@ -133,7 +134,11 @@ static void on_completed(void *ctx, struct MHD_Connection *mhd, void **con_cls,
     (void)mhd;
     if (c == NULL)
         return;
-    request_end(&c->request, why == MHD_REQUEST_TERMINATED_COMPLETED_OK);
+    if (c->request != NULL) {
+        request_end(c->request, why == MHD_REQUEST_TERMINATED_COMPLETED_OK);
+        free(c->request);
+        c->request = NULL;
+    }
     c->busy = false;
     atomic_fetch_sub(&loop->edge->under_way, 1);
     set_deadline(c, EDGE_IDLE_SECONDS);
@@ -162,20 +167,30 @@ static void *watch_main(void *ctx)
 
 /* ---- requests ---- */
 
-static void resume(struct request *rq)
+static void resume(struct loop *loop, struct MHD_Connection *mhd)
 {
-    struct connection *c =
-        (struct connection *)(void *)((char *)rq - offsetof(struct connection, request));
-    struct loop *loop = c->loop;
     uint64_t one = 1;
     ssize_t written;
 
-    MHD_resume_connection(rq->mhd);
+    MHD_resume_connection(mhd);
     /* In the external mode the library does not wake the loop by itself. */
     if (loop->wake_fd >= 0) {
         written = write(loop->wake_fd, &one, sizeof(one));
         (void)written;
     }
+}
+
+static void resume_request(struct request *rq)
+{
+    resume(((struct connection *)rq->connection)->loop, rq->mhd);
+}
+
+static void resume_hold(struct hold *hold)
+{
+    struct connection *c =
+        (struct connection *)(void *)((char *)hold - offsetof(struct connection, hold));
+
+    resume(c->loop, hold->ctx);
 }
 
 static struct connection *connection_of(struct MHD_Connection *mhd)
@@ -188,11 +203,26 @@ static struct connection *connection_of(struct MHD_Connection *mhd)
 
 static enum MHD_Result queue(struct connection *c)
 {
-    struct request *rq = &c->request;
+    struct request *rq = c->request;
     size_t len = rq->answer.blob != NULL ? rq->answer.blob_len : rq->answer.len;
 
     set_deadline(c, EDGE_ANSWER_SECONDS + len / EDGE_ANSWER_RATE);
     return request_queue(rq) ? MHD_YES : MHD_NO;
+}
+
+/* `held`: how the same request was held before. */
+static bool make_request(struct connection *c, struct MHD_Connection *mhd, const char *url,
+                         const char *method, const char *version, const struct hold *held)
+{
+    struct request *rq = calloc(1, sizeof(*rq));
+
+    if (rq == NULL)
+        return false;
+    c->request = rq;
+    rq->connection = c;
+    rq->resume = resume_request;
+    request_begin(rq, c->loop->edge->app, mhd, method, url, version, held);
+    return true;
 }
 
 static enum MHD_Result begin(struct loop *loop, struct MHD_Connection *mhd, const char *url,
@@ -201,15 +231,12 @@ static enum MHD_Result begin(struct loop *loop, struct MHD_Connection *mhd, cons
     struct connection *c = connection_of(mhd);
     struct request *rq;
 
-    if (c == NULL || c->busy)
+    if (c == NULL || c->busy || !make_request(c, mhd, url, method, version, NULL))
         return MHD_NO;
-    rq = &c->request;
-    memset(rq, 0, sizeof(*rq));
+    rq = c->request;
     c->busy = true;
     atomic_fetch_add(&loop->edge->under_way, 1);
     *con_cls = c;
-    rq->resume = resume;
-    request_begin(rq, loop->edge->app, mhd, method, url, version);
     set_deadline(c, EDGE_BODY_SECONDS + rq->body_len / EDGE_BODY_RATE);
     if (request_refuses_body(rq)) {
         rq->phase = REQUEST_READY;
@@ -218,32 +245,66 @@ static enum MHD_Result begin(struct loop *loop, struct MHD_Connection *mhd, cons
     return MHD_YES;
 }
 
+/* The peer of a suspended connection may have gone; nobody has looked. */
+static bool is_gone(const struct connection *c)
+{
+    char byte;
+    ssize_t len = recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+
+    return len == 0 || (len < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR);
+}
+
+static enum MHD_Result hold(struct connection *c)
+{
+    struct request *rq = c->request;
+    struct MHD_Connection *mhd = rq->mhd;
+
+    c->hold = rq->hold;
+    c->hold.resume = resume_hold;
+    c->hold.ctx = mhd;
+    request_drop(rq);
+    free(rq);
+    c->request = NULL;
+    MHD_suspend_connection(mhd); /* before the herald can resume it */
+    herald_hold(c->loop->edge->app->herald, &c->hold);
+    return MHD_YES;
+}
+
+/* As far as the request can go now. */
+static enum MHD_Result go_on(struct connection *c)
+{
+    struct request *rq = c->request;
+
+    if (rq->phase == REQUEST_WORK)
+        request_after_work(rq); /* resumed */
+    else
+        request_work(rq);
+    if (rq->phase != REQUEST_WORK && rq->phase != REQUEST_HELD)
+        return queue(c);
+    atomic_store(&c->deadline_ms, 0);
+    if (rq->phase == REQUEST_HELD)
+        return hold(c);
+    MHD_suspend_connection(rq->mhd); /* before the writer can resume it */
+    request_submit(rq);
+    return MHD_YES;
+}
+
 static enum MHD_Result on_request(void *ctx, struct MHD_Connection *mhd, const char *url,
                                   const char *method, const char *version, const char *upload_data,
                                   size_t *upload_data_size, void **con_cls)
 {
     struct connection *c = *con_cls;
-    struct request *rq;
 
     if (c == NULL)
         return begin(ctx, mhd, url, method, version, con_cls);
-    rq = &c->request;
+    if (c->request == NULL && (is_gone(c) || !make_request(c, mhd, url, method, version, &c->hold)))
+        return MHD_NO;
     if (*upload_data_size > 0) {
         size_t len = *upload_data_size;
         *upload_data_size = 0;
-        return request_take(rq, upload_data, len) ? MHD_YES : MHD_NO;
+        return request_take(c->request, upload_data, len) ? MHD_YES : MHD_NO;
     }
-    if (rq->phase == REQUEST_WORK)
-        request_after_work(rq); /* resumed */
-    else
-        request_work(rq);
-    if (rq->phase == REQUEST_WORK) {
-        atomic_store(&c->deadline_ms, 0);
-        MHD_suspend_connection(mhd); /* before the writer can resume it */
-        request_submit(rq);
-        return MHD_YES;
-    }
-    return queue(c);
+    return go_on(c);
 }
 
 /* Paths and queries are decoded by us: the library's way would end a string at %00. */

@@ -3,12 +3,37 @@
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #define BACKLOG 1024
+
+/* A peer that doesn't answer to TCP's own probes is gone. */
+#define KEEPALIVE_IDLE_SECONDS 60
+#define KEEPALIVE_SECONDS 15
+#define KEEPALIVE_PROBES 3
+
+/* So that a held connection whose peer has lost power or network is not taken for one that waits.
+ */
+static void keep_alive(int fd)
+{
+    static const struct {
+        int level;
+        int name;
+        int value;
+    } options[] = {
+        {SOL_SOCKET, SO_KEEPALIVE, 1},
+        {IPPROTO_TCP, TCP_KEEPIDLE, KEEPALIVE_IDLE_SECONDS},
+        {IPPROTO_TCP, TCP_KEEPINTVL, KEEPALIVE_SECONDS},
+        {IPPROTO_TCP, TCP_KEEPCNT, KEEPALIVE_PROBES},
+    };
+
+    for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
+        setsockopt(fd, options[i].level, options[i].name, &options[i].value, sizeof(int));
+}
 
 static int listen_on(const struct addrinfo *address)
 {
@@ -18,6 +43,7 @@ static int listen_on(const struct addrinfo *address)
     if (fd < 0)
         return -1;
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    keep_alive(fd);
     if (bind(fd, address->ai_addr, address->ai_addrlen) != 0 || listen(fd, BACKLOG) != 0) {
         close(fd);
         return -1;

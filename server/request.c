@@ -92,14 +92,21 @@ static bool route(struct request *rq)
 /* ---- life ---- */
 
 void request_begin(struct request *rq, struct app *app, struct MHD_Connection *mhd,
-                   const char *method, const char *target, const char *version)
+                   const char *method, const char *target, const char *version,
+                   const struct hold *held)
 {
     struct framing framing;
 
     rq->app = app;
     rq->mhd = mhd;
-    rq->number = atomic_fetch_add(&app->counters.requests, 1) + 1;
-    rq->began_ms = clock_ms();
+    if (held != NULL) {
+        rq->hold = *held;
+        rq->number = held->number;
+        rq->began_ms = held->began_ms;
+    } else {
+        rq->number = atomic_fetch_add(&app->counters.requests, 1) + 1;
+        rq->began_ms = clock_ms();
+    }
     rq->method = method;
     rq->phase = REQUEST_BODY;
     json_init(&rq->out, REQUEST_ANSWER_MAX);
@@ -256,6 +263,10 @@ void request_after_work(struct request *rq)
         rq->route->finish(rq);
         request_reader_release(rq);
     }
+    if (rq->holds && !request_is_over(rq)) {
+        rq->phase = REQUEST_HELD;
+        return;
+    }
     if (!request_is_over(rq))
         request_problem(rq, 500, "internal_error",
                         "The server did not answer. Please report this.");
@@ -371,6 +382,11 @@ void request_end(struct request *rq, bool completed)
 
     atomic_fetch_add(&rq->app->counters.answers[class < 6 ? class : 0], 1);
     log_request(rq, completed && rq->phase == REQUEST_QUEUED);
+    request_drop(rq);
+}
+
+void request_drop(struct request *rq)
+{
     close_intake(rq);
     cJSON_Delete(rq->json);
     free(rq->body);

@@ -9,6 +9,10 @@
  * is suspended; `finish` runs on the connection's thread after the commit. Each step may end the
  * request by setting an answer; an answer of 400 and above from `handle` takes back what it wrote.
  * What is answered to a change is on the disk.
+ *
+ * A poll that may wait has one more way: `finish` sets `holds` instead of an answer. All of the
+ * request is given back but rq->hold, and when that is resumed it begins again from the headers, so
+ * that what has changed meanwhile (a token replaced, a device rejected) counts.
  */
 #ifndef OTAD_REQUEST_H
 #define OTAD_REQUEST_H
@@ -19,6 +23,7 @@
 #include "db/db.h"
 #include "db/users.h"
 #include "server/app.h"
+#include "server/herald.h"
 #include "server/intake.h"
 #include "server/json_writer.h"
 #include "server/secret.h"
@@ -103,6 +108,7 @@ struct answer {
 enum request_phase {
     REQUEST_BODY,   /* body comes in */
     REQUEST_WORK,   /* suspended: the writer or a helper thread has it */
+    REQUEST_HELD,   /* to be suspended and given to the herald */
     REQUEST_READY,  /* the answer stands */
     REQUEST_QUEUED, /* the answer is with the library */
 };
@@ -112,6 +118,7 @@ struct request {
     struct app *app;
     struct MHD_Connection *mhd;
     void (*resume)(struct request *rq); /* wakes the connection's thread */
+    void *connection;                   /* the edge's */
     uint64_t number;
     uint64_t began_ms;
     char peer[48];
@@ -137,6 +144,8 @@ struct request {
         *db; /* in `handle`: the writer's; elsewhere the reader, once request_reader() gave it */
     bool holds_reader;
     bool answered_early; /* set by `prepare`: `handle` has nothing to do */
+    bool holds;          /* set by `finish`: `hold` is filled in */
+    struct hold hold;    /* as it ended, when the request was held before */
     int db_error;        /* of `handle`: why it must be taken back */
 
     /* Between prepare, handle and finish. */
@@ -145,6 +154,8 @@ struct request {
             struct fleet_facts facts;
             uint8_t nonce[OTA_NONCE_LEN];
             bool has_nonce;
+            uint32_t wait_seconds; /* wished for and granted, 0 for none */
+            enum ota_action known; /* the answer that would be no news */
             struct steer_answer answer;
         } poll;
         struct {
@@ -164,9 +175,11 @@ struct request {
 
 /* ---- for the edge ---- */
 
-/* Headers are there: route, check the framing, authenticate. */
+/* Headers are there: route, check the framing, authenticate. `held`: how it was held before, NULL
+ * if it was not. */
 void request_begin(struct request *rq, struct app *app, struct MHD_Connection *mhd,
-                   const char *method, const char *target, const char *version);
+                   const char *method, const char *target, const char *version,
+                   const struct hold *held);
 /* True when the answer should go out before the body has come, and the connection close. */
 bool request_refuses_body(const struct request *rq);
 /* A piece of the body. False: end the connection. */
@@ -182,6 +195,8 @@ void request_after_work(struct request *rq);
 bool request_queue(struct request *rq);
 /* The request is over, however it went: log it and free what it holds. */
 void request_end(struct request *rq, bool completed);
+/* Free what it holds: it goes on as a struct hold. */
+void request_drop(struct request *rq);
 
 /* ---- for handlers ---- */
 

@@ -377,6 +377,8 @@ enum rollout_halt_cause rollout_stage_broken(const struct rollout *rollout, uint
 
 /* Whether the rate allows an offer now; else *at is when it will. */
 bool rollout_rate_allows(const struct rollout *rollout, uint64_t now, uint64_t *at);
+/* How many offers it may make now, by rate and by devices at once; UINT32_MAX for no limit. */
+uint32_t rollout_room(const struct rollout *rollout, uint64_t now);
 /* Take one offer from the rate; deployment_open() does. */
 void rollout_rate_take(struct rollout *rollout, uint64_t now);
 

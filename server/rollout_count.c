@@ -162,6 +162,24 @@ bool rollout_rate_allows(const struct rollout *rollout, uint64_t now, uint64_t *
     return false;
 }
 
+uint32_t rollout_room(const struct rollout *rollout, uint64_t now)
+{
+    const struct rollout_stage *stage = &rollout->stages[rollout->current];
+    uint64_t room = UINT32_MAX;
+    uint32_t in_flight = 0;
+
+    if (stage->offers_a_minute != 0)
+        room = bucket_level(rollout, now) / BUCKET_DEVICE;
+    if (stage->in_flight_max == 0)
+        return (uint32_t)room;
+    for (uint8_t i = 0; i <= rollout->current; i++)
+        in_flight += rollout_stage_in_flight(&rollout->stages[i]);
+    if (in_flight >= stage->in_flight_max)
+        return 0;
+    return room < stage->in_flight_max - in_flight ? (uint32_t)room
+                                                   : stage->in_flight_max - in_flight;
+}
+
 void rollout_rate_take(struct rollout *rollout, uint64_t now)
 {
     uint64_t level = bucket_level(rollout, now);

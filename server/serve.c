@@ -14,6 +14,7 @@
 
 #include "db/firmware.h"
 #include "server/edge.h"
+#include "server/herald.h"
 #include "server/ticker.h"
 #include "server/token_command.h"
 
@@ -169,6 +170,9 @@ static bool start(struct server *server)
         db_close(keeper);
         return fail(server, "the ticker", "out of memory");
     }
+    app->herald = herald_start(app);
+    if (app->herald == NULL)
+        return fail(server, "the herald", "out of memory");
     raise_file_limit(server);
     server->edge = edge_start(app, error, sizeof(error));
     return server->edge != NULL || fail(server, "serving", error);
@@ -179,11 +183,13 @@ static void stop(struct server *server)
     struct app *app = &server->app;
 
     atomic_store(&app->draining, true);
+    herald_drain(app->herald);
     if (server->edge != NULL)
         edge_drain(server->edge, DRAIN_SECONDS);
     ticker_stop(server->ticker);
     writer_stop(app->writer);
     edge_stop(server->edge);
+    herald_stop(app->herald);
     db_close(app->reader);
     fleet_free(app->fleet);
     blobs_free(app->blobs);

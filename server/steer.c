@@ -92,34 +92,57 @@ static bool facts_equal(const struct fleet_facts *a, const struct fleet_facts *b
            memcmp(a->hash, b->hash, OTA_HASH_LEN) == 0;
 }
 
-bool steer_peek(struct fleet *fleet, struct fleet_device *device, const struct fleet_facts *facts,
-                uint64_t now, struct steer_answer *answer)
+/* Whether what the candidates stand on is on the disk, and whether the device's word moves a try.
+ */
+static enum steer_sight check_candidates(struct fleet *fleet, const struct candidates *candidates,
+                                         const struct rollout_device *view, uint64_t now)
+{
+    for (size_t i = 0; i < candidates->count; i++) {
+        struct fleet_try *try = candidates->tries[i];
+        if (candidates->rollouts[i]->txn > fleet_durable(fleet) ||
+            (try != NULL && try->txn > fleet_durable(fleet)))
+            return STEER_UNSETTLED;
+        if (try != NULL && deployment_reconciles(&candidates->rollouts[i]->r, view, &try->d, now))
+            return STEER_NEWS;
+    }
+    return STEER_ANSWERED;
+}
+
+enum steer_sight steer_look(struct fleet *fleet, struct fleet_device *device,
+                            const struct fleet_facts *facts, uint64_t now,
+                            struct steer_answer *answer, struct fleet_rollout **rollout)
 {
     struct rollout_device view = fleet_view(fleet, device, facts);
     struct candidates candidates;
     struct rollout_decision decision;
+    enum steer_sight sight;
 
     memset(answer, 0, sizeof(*answer));
-    if (!facts_equal(facts, &device->facts))
-        return false;
+    *rollout = NULL;
+    if (facts != NULL && !facts_equal(facts, &device->facts))
+        return STEER_NEWS;
     gather(fleet, device, &candidates);
-    for (size_t i = 0; i < candidates.count; i++) {
-        struct fleet_try *try = candidates.tries[i];
-        if (candidates.rollouts[i]->txn > fleet_durable(fleet))
-            return false;
-        if (try != NULL && (try->txn > fleet_durable(fleet) ||
-                            deployment_reconciles(&candidates.rollouts[i]->r, &view, &try->d, now)))
-            return false;
-    }
+    sight = check_candidates(fleet, &candidates, &view, now);
+    if (sight != STEER_ANSWERED)
+        return sight;
     decision = rollout_decide(candidates.at, candidates.count, &view, now);
-    if (decision.action == ROLLOUT_ACTION_OFFER)
-        return false;
-    if (decision.candidate == ROLLOUT_NO_CANDIDATE)
+    if (decision.candidate == ROLLOUT_NO_CANDIDATE) {
         fill_answer(answer, &decision, NULL, NULL);
-    else
-        fill_answer(answer, &decision, candidates.rollouts[decision.candidate],
-                    candidates.tries[decision.candidate]);
-    return true;
+        return STEER_ANSWERED;
+    }
+    *rollout = candidates.rollouts[decision.candidate];
+    if (decision.action == ROLLOUT_ACTION_OFFER)
+        return STEER_OFFERS;
+    fill_answer(answer, &decision, *rollout, candidates.tries[decision.candidate]);
+    return STEER_ANSWERED;
+}
+
+bool steer_peek(struct fleet *fleet, struct fleet_device *device, const struct fleet_facts *facts,
+                uint64_t now, struct steer_answer *answer)
+{
+    struct fleet_rollout *rollout;
+
+    return steer_look(fleet, device, facts, now, answer, &rollout) == STEER_ANSWERED;
 }
 
 /* ---- a poll that brings news ---- */

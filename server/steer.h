@@ -42,7 +42,18 @@ struct steer_answer {
     size_t sig_len;
 };
 
-/* With the fleet's lock held, any thread. True: *answer stands and nothing has to be written. */
+/* What a poll would find. */
+enum steer_sight {
+    STEER_ANSWERED,  /* *answer stands, and nothing has to be written */
+    STEER_OFFERS,    /* the engine would offer: *rollout */
+    STEER_NEWS,      /* there is something to write first */
+    STEER_UNSETTLED, /* a change is not durable yet */
+};
+/* With the fleet's lock held, any thread. `facts` NULL: as last told. */
+enum steer_sight steer_look(struct fleet *fleet, struct fleet_device *device,
+                            const struct fleet_facts *facts, uint64_t now,
+                            struct steer_answer *answer, struct fleet_rollout **rollout);
+/* The same for a poll. True: *answer stands and nothing has to be written. */
 bool steer_peek(struct fleet *fleet, struct fleet_device *device, const struct fleet_facts *facts,
                 uint64_t now, struct steer_answer *answer);
 

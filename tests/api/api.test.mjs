@@ -13,6 +13,7 @@ import "./ranges.suite.mjs";
 import "./devices.suite.mjs";
 import "./enrol.suite.mjs";
 import "./polls.suite.mjs";
+import "./waits.suite.mjs";
 import "./reports.suite.mjs";
 import "./rollouts.suite.mjs";
 import "./wire.suite.mjs";
