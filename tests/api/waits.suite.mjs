@@ -61,7 +61,7 @@ describe("long polls", () => {
     const other = await newDevice();
     const image = await release(meant.hardware);
     const woken = wait(meant, 300);
-    const held = wait(other, 4);
+    const held = wait(other, 2);
     await waiting(otad, 2);
     const start = Date.now();
     await otad.rollout({ firmware: image.id });
@@ -160,7 +160,7 @@ describe("long polls", () => {
   test("what waits does not hold up what does not", async () => {
     const devices = [];
     for (let i = 0; i < 40; i++) devices.push(await newDevice());
-    const held = devices.map((device) => wait(device, 3));
+    const held = devices.map((device) => wait(device, 2));
     await waiting(otad, devices.length);
     for (const device of devices.slice(0, 5)) assert.equal((await otad.expect(200, "GET", `/api/v1/devices/${device.id}`)).id, device.id);
     for (const { answer } of await Promise.all(held)) assert.equal(answer.status, 204);
