@@ -4,7 +4,7 @@
 
 #define COLUMNS                                                                                    \
     "id, name, token_hash, product, hardware, group_id, state, enrolment_key_id, created_at,"      \
-    " version, hash, counter, trial, last_seen"
+    " version, hash, counter, trial, last_seen, tags, opted_out, postponed_until, utc_offset"
 
 static void read_row(struct db_stmt *q, struct db_device *device)
 {
@@ -22,6 +22,11 @@ static void read_row(struct db_stmt *q, struct db_device *device)
     device->counter = (uint32_t)db_column_int(q, 11);
     device->trial = db_column_int(q, 12) != 0;
     device->last_seen = db_column_int(q, 13);
+    db_column_text(q, 14, device->tags, sizeof(device->tags));
+    device->opted_out = db_column_int(q, 15) != 0;
+    device->postponed_until = db_column_int(q, 16);
+    device->has_offset = !db_column_is_null(q, 17);
+    device->utc_offset = (int)db_column_int(q, 17);
 }
 
 static int read_one(struct db_stmt *q, struct db_device *device)
@@ -37,7 +42,7 @@ int db_device_add(struct db *db, struct db_device *device)
 {
     struct db_stmt *q =
         db_query(db, "INSERT INTO devices (name, token_hash, product, hardware, group_id, state,"
-                     " enrolment_key_id, created_at) VALUES (?,?,?,?,?,?,?,?)");
+                     " enrolment_key_id, created_at, tags) VALUES (?,?,?,?,?,?,?,?,?)");
     int error;
 
     db_bind_text(q, 1, device->name, DB_DEVICE_NAME_MAX);
@@ -48,6 +53,7 @@ int db_device_add(struct db *db, struct db_device *device)
     db_bind_int(q, 6, device->state);
     db_bind_id(q, 7, device->enrolment_key_id);
     db_bind_int(q, 8, device->created_at);
+    db_bind_text(q, 9, device->tags, DB_TAGS_MAX);
     error = db_run(q);
     if (error == DB_OK)
         device->id = db_last_id(db);
@@ -167,18 +173,34 @@ int db_device_set_state(struct db *db, int64_t id, enum db_device_state state)
     return db_run_one(q);
 }
 
+int db_device_set_tags(struct db *db, int64_t id, const char *tags)
+{
+    struct db_stmt *q = db_query(db, "UPDATE devices SET tags = ? WHERE id = ?");
+
+    db_bind_text(q, 1, tags, DB_TAGS_MAX);
+    db_bind_int(q, 2, id);
+    return db_run_one(q);
+}
+
 int db_device_seen(struct db *db, const struct db_device *device)
 {
     struct db_stmt *q =
         db_query(db, "UPDATE devices SET version = ?, hash = ?, counter = ?, trial = ?,"
-                     " last_seen = ? WHERE id = ?");
+                     " last_seen = ?, opted_out = ?, postponed_until = ?, utc_offset = ?"
+                     " WHERE id = ?");
 
     db_bind_text(q, 1, device->version, DB_VERSION_MAX);
     db_bind_blob(q, 2, device->hash, DB_HASH_LEN);
     db_bind_int(q, 3, device->counter);
     db_bind_int(q, 4, device->trial);
     db_bind_int(q, 5, device->last_seen);
-    db_bind_int(q, 6, device->id);
+    db_bind_int(q, 6, device->opted_out);
+    db_bind_int(q, 7, device->postponed_until);
+    if (device->has_offset)
+        db_bind_int(q, 8, device->utc_offset);
+    else
+        db_bind_null(q, 8);
+    db_bind_int(q, 9, device->id);
     return db_run_one(q);
 }
 

@@ -9,6 +9,7 @@
 #include "db/firmware.h"
 
 #define DB_DEVICE_NAME_MAX 64 /* characters of a device id */
+#define DB_TAGS_MAX 512       /* characters of a device's tags */
 
 enum db_device_state {
     DB_DEVICE_ACCEPTED = 1,
@@ -31,7 +32,12 @@ struct db_device {
     uint8_t hash[DB_HASH_LEN];
     uint32_t counter;
     bool trial;
-    int64_t last_seen; /* 0: never */
+    bool opted_out;
+    int64_t postponed_until;    /* 0: not */
+    bool has_offset;            /* it told its local time */
+    int utc_offset;             /* minutes east of UTC */
+    int64_t last_seen;          /* 0: never */
+    char tags[DB_TAGS_MAX + 1]; /* as server/tags.h has them */
 };
 
 /* Adds `device`; its id is set. DB_E_EXISTS when the name is taken. */
@@ -53,7 +59,8 @@ int64_t db_devices_pending(struct db *db);
 int db_device_set_token(struct db *db, int64_t id, const uint8_t hash[DB_HASH_LEN]);
 int db_device_set_group(struct db *db, int64_t id, int64_t group_id);
 int db_device_set_state(struct db *db, int64_t id, enum db_device_state state);
-/* Writes version, hash, counter, trial and last_seen of `device`. */
+int db_device_set_tags(struct db *db, int64_t id, const char *tags);
+/* Writes what polls tell, from `version` to `last_seen`. */
 int db_device_seen(struct db *db, const struct db_device *device);
 /* With its deployments and events. */
 int db_device_delete(struct db *db, int64_t id);

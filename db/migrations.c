@@ -117,7 +117,28 @@ static const char *const VERSION_2[] = {
     NULL,
 };
 
-static const char *const *const MIGRATIONS[] = {VERSION_1, VERSION_2};
+/* Tags, wishes and local time of devices; what a release demands; a halt by hand; the audit log. */
+static const char *const VERSION_3[] = {
+    "ALTER TABLE devices ADD COLUMN tags TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE devices ADD COLUMN opted_out INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE devices ADD COLUMN postponed_until INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE devices ADD COLUMN utc_offset INTEGER", /* minutes; NULL: its group's */
+    "ALTER TABLE groups ADD COLUMN utc_offset INTEGER",
+    "ALTER TABLE firmware ADD COLUMN security INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE firmware ADD COLUMN version_min TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE rollouts ADD COLUMN halt_note TEXT NOT NULL DEFAULT ''",
+    "CREATE TABLE audit ("
+    "  id INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, actor TEXT NOT NULL,"
+    "  token_id INTEGER NOT NULL, role TEXT NOT NULL, peer TEXT NOT NULL, action TEXT NOT NULL,"
+    "  subject TEXT NOT NULL, detail TEXT NOT NULL)",
+    "CREATE TRIGGER audit_is_not_changed BEFORE UPDATE ON audit"
+    " BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END",
+    "CREATE TRIGGER audit_is_not_shortened BEFORE DELETE ON audit"
+    " BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END",
+    NULL,
+};
+
+static const char *const *const MIGRATIONS[] = {VERSION_1, VERSION_2, VERSION_3};
 
 #define LATEST ((int)(sizeof(MIGRATIONS) / sizeof(MIGRATIONS[0])))
 

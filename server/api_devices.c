@@ -83,6 +83,7 @@ static void put_fields(struct request *rq, struct json_writer *out, const struct
         json_put_string(out, "group", group);
     else
         json_put_null(out, "group");
+    api_put_tags(out, row->tags);
     json_put_string(out, "state", api_device_state_name(row->state));
     if (row->version[0] != '\0') {
         json_put_string(out, "version", row->version);
@@ -275,16 +276,19 @@ void api_device_write(struct request *rq)
 {
     struct db_device row = {.state = DB_DEVICE_ACCEPTED, .created_at = (int64_t)app_now()};
     char group[DB_LABEL_MAX + 1] = "";
+    const struct cJSON *tags = NULL;
     struct secret secret;
     const struct body_field fields[] = {
         {"id", BODY_STRING, true, row.name, sizeof(row.name), 1, 0, NULL, false},
         {"product", BODY_STRING, true, row.product, sizeof(row.product), 1, 0, NULL, false},
         {"hardware", BODY_STRING, true, row.hardware, sizeof(row.hardware), 1, 0, NULL, false},
         {"group", BODY_STRING, false, group, sizeof(group), 1, 0, NULL, true},
+        {"tags", BODY_OBJECT, false, &tags, 0, 0, 0, NULL, false},
     };
     int error;
 
-    if (!body_read(rq, NULL, "", fields, 4) || !check_new(rq, &row, group))
+    if (!body_read(rq, NULL, "", fields, 5) || !check_new(rq, &row, group) ||
+        !api_merge_tags(rq, tags, row.tags))
         return;
     if (!secret_make(&secret, SECRET_DEVICE)) {
         request_fail(rq, DB_E_INTERNAL);
@@ -306,8 +310,7 @@ void api_device_write(struct request *rq)
     secret_wipe(&secret);
 }
 
-/* The device in memory and its row; false when the problem is set. On the writer thread. */
-static struct fleet_device *find_both(struct request *rq, struct db_device *row)
+struct fleet_device *api_find_device(struct request *rq, struct db_device *row)
 {
     struct fleet_device *device = find(rq, row) ? fleet_find_name(rq->app->fleet, row->name) : NULL;
 
@@ -336,26 +339,40 @@ static int set_state(struct request *rq, struct fleet_device *device, const char
     return steer_set_state(&rq->app->steer, rq->db, device, state, app_now());
 }
 
+static int merge_tags(struct request *rq, struct fleet_device *device, const struct cJSON *tags)
+{
+    char text[TAGS_TEXT_MAX + 1];
+
+    memcpy(text, device->tags->text, strlen(device->tags->text) + 1);
+    if (!api_merge_tags(rq, tags, text))
+        return DB_OK;
+    return steer_set_tags(&rq->app->steer, rq->db, device, text, app_now());
+}
+
 void api_device_patch_write(struct request *rq)
 {
     char group[DB_LABEL_MAX + 1] = "";
     char state[16] = "";
     bool has_group = false;
     bool has_state = false;
+    const struct cJSON *tags = NULL;
     const struct body_field fields[] = {
         {"group", BODY_STRING, false, group, sizeof(group), 1, 0, &has_group, true},
         {"state", BODY_STRING, false, state, sizeof(state), 1, 0, &has_state, false},
+        {"tags", BODY_OBJECT, false, &tags, 0, 0, 0, NULL, false},
     };
     struct fleet_device *device;
     struct db_device row;
     int error = DB_OK;
 
-    if (!body_read(rq, NULL, "", fields, 2) || (device = find_both(rq, &row)) == NULL)
+    if (!body_read(rq, NULL, "", fields, 3) || (device = api_find_device(rq, &row)) == NULL)
         return;
     if (has_group)
         error = set_group(rq, device, group);
     if (error == DB_OK && has_state && !request_is_over(rq))
         error = set_state(rq, device, state);
+    if (error == DB_OK && tags != NULL && !request_is_over(rq))
+        error = merge_tags(rq, device, tags);
     if (error == DB_OK && !request_is_over(rq))
         error = db_device_find(rq->db, row.name, &row);
     if (error != DB_OK)
@@ -367,7 +384,7 @@ void api_device_patch_write(struct request *rq)
 void api_device_delete(struct request *rq)
 {
     struct db_device row;
-    struct fleet_device *device = find_both(rq, &row);
+    struct fleet_device *device = api_find_device(rq, &row);
     int error;
 
     if (device == NULL)
@@ -384,7 +401,7 @@ void api_device_delete(struct request *rq)
 void api_device_token_write(struct request *rq)
 {
     struct db_device row;
-    struct fleet_device *device = find_both(rq, &row);
+    struct fleet_device *device = api_find_device(rq, &row);
     struct secret secret;
     int error;
 

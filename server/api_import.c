@@ -5,14 +5,17 @@
 #include "server/api.h"
 #include "server/csv.h"
 
-#define COLUMNS 4
+/* The header's names; the first COLUMNS_NEEDED must be there. */
+enum column { ID, PRODUCT, HARDWARE, GROUP, TAGS, COLUMNS };
+#define COLUMNS_NEEDED 3
 
 struct import {
     struct request *rq;
     struct csv csv;
     unsigned count;
     uint64_t now;
-    int column_of[COLUMNS];       /* id, product, hardware, group; -1: not there */
+    int column_of[COLUMNS]; /* -1: not there */
+    int columns;
     char group[DB_LABEL_MAX + 1]; /* looked up last */
     int64_t group_id;
 };
@@ -26,7 +29,7 @@ static void refuse(struct import *import, const char *what)
 
 static bool read_header(struct import *import)
 {
-    static const char *const names[COLUMNS] = {"id", "product", "hardware", "group"};
+    static const char *const names[COLUMNS] = {"id", "product", "hardware", "group", "tags"};
     char *fields[CSV_FIELDS_MAX];
     int count = csv_next(&import->csv, fields);
 
@@ -37,15 +40,19 @@ static bool read_header(struct import *import)
         while (c < COLUMNS && strcmp(names[c], fields[i]) != 0)
             c++;
         if (c == COLUMNS || import->column_of[c] >= 0) {
-            refuse(import, "the header may name id, product, hardware and group, each once");
+            refuse(import, "the header may name id, product, hardware, group and tags, each once");
             return false;
         }
         import->column_of[c] = i;
     }
-    if (import->column_of[0] >= 0 && import->column_of[1] >= 0 && import->column_of[2] >= 0)
-        return true;
-    refuse(import, "the first line must name the columns: id,product,hardware,group");
-    return false;
+    import->columns = count;
+    for (int c = 0; c < COLUMNS_NEEDED; c++) {
+        if (import->column_of[c] < 0) {
+            refuse(import, "the first line must name the columns: id,product,hardware,group,tags");
+            return false;
+        }
+    }
+    return true;
 }
 
 static bool take_group(struct import *import, const char *name, int64_t *id)
@@ -65,15 +72,27 @@ static bool take_group(struct import *import, const char *name, int64_t *id)
     return true;
 }
 
-/* The fields of a line into a row; false when the problem is set. */
-static bool take_line(struct import *import, char *const fields[], int count, struct db_device *row)
+static bool take_tags(struct import *import, const char *text, struct db_device *row)
 {
-    const char *id = fields[import->column_of[0]];
-    const char *product = fields[import->column_of[1]];
-    const char *hardware = fields[import->column_of[2]];
-    int group = import->column_of[3];
+    struct tags tags;
+    int error = tags_parse(&tags, text);
 
-    (void)count;
+    if (error == TAGS_OK)
+        error = tags_format(&tags, row->tags);
+    if (error != TAGS_OK)
+        refuse(import, tags_error_sentence(error));
+    return error == TAGS_OK;
+}
+
+/* The fields of a line into a row; false when the problem is set. */
+static bool take_line(struct import *import, char *const fields[], struct db_device *row)
+{
+    const char *id = fields[import->column_of[ID]];
+    const char *product = fields[import->column_of[PRODUCT]];
+    const char *hardware = fields[import->column_of[HARDWARE]];
+    int group = import->column_of[GROUP];
+    int tags = import->column_of[TAGS];
+
     if (!ota_text_is_device_id(ota_text_of(id))) {
         refuse(import, "id must be 1 to 64 of A-Z a-z 0-9 . _ : -");
         return false;
@@ -88,18 +107,18 @@ static bool take_line(struct import *import, char *const fields[], int count, st
     memcpy(row->hardware, hardware, strlen(hardware));
     row->state = DB_DEVICE_ACCEPTED;
     row->created_at = (int64_t)import->now;
-    return group < 0 || take_group(import, fields[group], &row->group_id);
+    return (group < 0 || take_group(import, fields[group], &row->group_id)) &&
+           (tags < 0 || take_tags(import, fields[tags], row));
 }
 
-static bool import_line(struct import *import, char *const fields[], int count,
-                        struct json_writer *out)
+static bool import_line(struct import *import, char *const fields[], struct json_writer *out)
 {
     struct request *rq = import->rq;
     struct db_device row;
     struct secret secret;
     int error;
 
-    if (!take_line(import, fields, count, &row))
+    if (!take_line(import, fields, &row))
         return false;
     if (!secret_make(&secret, SECRET_DEVICE)) {
         request_fail(rq, DB_E_INTERNAL);
@@ -148,19 +167,17 @@ void api_import_write(struct request *rq)
     struct import import = {.rq = rq, .now = app_now()};
     char *fields[CSV_FIELDS_MAX];
     struct json_writer devices;
-    int columns;
     int count;
 
     csv_open(&import.csv, rq->body, rq->len);
     if (!read_header(&import))
         return;
-    columns = 3 + (import.column_of[3] >= 0 ? 1 : 0);
     json_init(&devices, REQUEST_ANSWER_MAX);
     json_array(&devices);
     while ((count = csv_next(&import.csv, fields)) > 0) {
-        if (count != columns)
+        if (count != import.columns)
             refuse(&import, "it has not as many fields as the header");
-        if (count != columns || !import_line(&import, fields, count, &devices))
+        if (count != import.columns || !import_line(&import, fields, &devices))
             break;
     }
     if (count < 0)

@@ -158,6 +158,11 @@ static bool take_field(struct request *rq, const char *where, const struct body_
         return true;
     case BODY_ARRAY:
         return take_array(rq, where, field, item);
+    case BODY_OBJECT:
+        if (!cJSON_IsObject(item))
+            return invalid(rq, where, field->name, "must be an object");
+        *(const cJSON **)field->out = item;
+        return true;
     }
     return false;
 }

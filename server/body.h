@@ -18,6 +18,7 @@ enum body_kind {
     BODY_INTEGER, /* into int64_t; min to max */
     BODY_BOOL,    /* into bool */
     BODY_ARRAY,   /* into const struct cJSON *; max elements at most */
+    BODY_OBJECT,  /* into const struct cJSON *; body_read() goes on from there */
 };
 
 struct body_field {

@@ -54,6 +54,7 @@ void fleet_free(struct fleet *fleet)
     for (size_t i = 0; i < fleet->target_count; i++)
         free(fleet->targets[i]);
     free(fleet->targets);
+    tag_pool_clear(&fleet->tags);
     free(fleet->rollouts);
     free(fleet->by_token);
     free(fleet->by_name);
@@ -224,6 +225,11 @@ struct rollout_device fleet_view(struct fleet *fleet, const struct fleet_device 
         .counter = facts->counter,
         .hash = facts->hash,
         .newest_deployment = device->newest,
+        .opted_out = facts->opted_out,
+        .postponed_until = facts->postponed_until,
+        .utc_offset_minutes = facts->has_offset ? facts->utc_offset : 0,
+        .tags = device->tags->tags,
+        .tag_count = device->tags->count,
     };
 }
 
@@ -267,6 +273,7 @@ static void forget_device(void *ctx, void *arg)
 
     free_tries(device->tries);
     free(device->name);
+    tag_pool_give(&fleet->tags, device->tags);
     fleet_slot_free(fleet, device);
 }
 
@@ -348,6 +355,31 @@ bool fleet_set_token(struct fleet *fleet, struct fleet_device *device,
     return true;
 }
 
+static void give_tags(void *ctx, void *arg)
+{
+    struct fleet *fleet = ctx;
+
+    tag_pool_give(&fleet->tags, arg);
+}
+
+bool fleet_set_tags(struct fleet *fleet, struct fleet_device *device, const char *text)
+{
+    struct tag_set *old = device->tags;
+    struct tag_set *new = tag_pool_take(&fleet->tags, text);
+
+    if (new == NULL)
+        return false;
+    if (!journal_call(&fleet->journal, give_tags, NULL, fleet, new)) {
+        give_tags(fleet, new);
+        return false;
+    }
+    if (!journal_call(&fleet->journal, NULL, give_tags, fleet, old) ||
+        !fleet_touch_device(fleet, device))
+        return false;
+    device->tags = new;
+    return true;
+}
+
 void fleet_to_row(struct fleet *fleet, const struct fleet_device *device, struct db_device *row)
 {
     memset(row, 0, sizeof(*row));
@@ -364,89 +396,10 @@ void fleet_to_row(struct fleet *fleet, const struct fleet_device *device, struct
     memcpy(row->hash, device->facts.hash, DB_HASH_LEN);
     row->counter = device->facts.counter;
     row->trial = device->facts.trial;
+    row->opted_out = device->facts.opted_out;
+    row->postponed_until = device->facts.postponed_until;
+    row->has_offset = device->facts.has_offset;
+    row->utc_offset = device->facts.utc_offset;
+    memcpy(row->tags, device->tags->text, strlen(device->tags->text));
     row->last_seen = device->last_seen;
-}
-
-/* ---- rollouts ---- */
-
-bool fleet_touch_rollout(struct fleet *fleet, struct fleet_rollout *rollout)
-{
-    if (rollout->saved == fleet->job)
-        return true;
-    if (!journal_save(&fleet->journal, rollout, offsetof(struct fleet_rollout, saved)))
-        return false;
-    rollout->saved = fleet->job;
-    return true;
-}
-
-struct fleet_rollout *fleet_find_rollout(struct fleet *fleet, uint64_t id)
-{
-    size_t position = fleet_rollout_after(fleet, id);
-
-    if (position == 0 || fleet->rollouts[position - 1]->r.id != id)
-        return NULL;
-    return fleet->rollouts[position - 1];
-}
-
-struct fleet_rollout *fleet_rollout_at(struct fleet *fleet, size_t position)
-{
-    return position < fleet->rollout_count ? fleet->rollouts[position] : NULL;
-}
-
-size_t fleet_rollout_after(struct fleet *fleet, uint64_t id)
-{
-    size_t low = 0;
-    size_t high = fleet->rollout_count;
-
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (fleet->rollouts[middle]->r.id <= id)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
-
-struct fleet_rollout *const *fleet_live(struct fleet *fleet, size_t *count)
-{
-    *count = fleet->live_count;
-    return fleet->live;
-}
-
-bool fleet_counts_members(const struct rollout *r)
-{
-    return r->state == ROLLOUT_RUNNING || r->state == ROLLOUT_PAUSED || r->state == ROLLOUT_HALTED;
-}
-
-bool fleet_is_live(const struct rollout *r)
-{
-    return r->state == ROLLOUT_SCHEDULED || fleet_counts_members(r);
-}
-
-void fleet_refresh_live(struct fleet *fleet)
-{
-    fleet->live_count = 0;
-    for (size_t i = 0; i < fleet->rollout_count && fleet->live_count < FLEET_LIVE_MAX; i++)
-        if (fleet_is_live(&fleet->rollouts[i]->r))
-            fleet->live[fleet->live_count++] = fleet->rollouts[i];
-}
-
-static void undo_rollout(void *ctx, void *arg)
-{
-    struct fleet *fleet = ctx;
-
-    /* The newest is the last: ids only rise. */
-    fleet->rollout_count--;
-    free(arg);
-}
-
-bool fleet_add_rollout(struct fleet *fleet, struct fleet_rollout *rollout)
-{
-    if (!fleet_append_rollout(fleet, rollout))
-        return false;
-    if (journal_call(&fleet->journal, undo_rollout, NULL, fleet, rollout))
-        return true;
-    fleet->rollout_count--;
-    return false;
 }

@@ -27,6 +27,7 @@
 #include "protocol/version.h"
 #include "server/deployment.h"
 #include "server/rollout.h"
+#include "server/tags.h"
 #include "server/writer.h"
 
 #define FLEET_LIVE_MAX 64     /* rollouts that are neither draft nor ended */
@@ -47,6 +48,10 @@ struct fleet_facts {
     uint8_t hash[OTA_HASH_LEN]; /* image that it runs */
     struct ota_version version;
     uint32_t counter;
+    uint32_t postponed_until; /* seconds since 1970; 0: not */
+    int16_t utc_offset;       /* minutes east of UTC, if it has_offset */
+    bool has_offset;
+    bool opted_out;
     bool trial;
     bool seen; /* the rest is valid */
 };
@@ -54,6 +59,7 @@ struct fleet_facts {
 struct fleet_device {
     uint8_t token_hash[DB_HASH_LEN];
     char *name;
+    struct tag_set *tags;
     struct fleet_try *tries;
     uint64_t newest; /* id of its newest deployment, of whatever rollout; 0 = none */
     struct fleet_facts facts;
@@ -126,6 +132,8 @@ struct fleet_rollout *fleet_find_rollout(struct fleet *fleet, uint64_t id);
 struct fleet_rollout *fleet_rollout_at(struct fleet *fleet, size_t position);
 /* The first position whose id lies above `id`. */
 size_t fleet_rollout_after(struct fleet *fleet, uint64_t id);
+/* The id that the next rollout is likely to get. Takes the lock. */
+uint64_t fleet_next_rollout(struct fleet *fleet);
 /* Neither draft nor ended. */
 struct fleet_rollout *const *fleet_live(struct fleet *fleet, size_t *count);
 /* The newest try of a device in a rollout, NULL for none. */
@@ -155,6 +163,8 @@ bool fleet_add_device(struct fleet *fleet, const struct db_device *row);
 bool fleet_remove_device(struct fleet *fleet, struct fleet_device *device);
 bool fleet_set_token(struct fleet *fleet, struct fleet_device *device,
                      const uint8_t hash[DB_HASH_LEN]);
+/* `text` as tags_format() makes it. */
+bool fleet_set_tags(struct fleet *fleet, struct fleet_device *device, const char *text);
 
 /* Add a rollout; the fleet owns it from then on, and frees it should the job fail. */
 bool fleet_add_rollout(struct fleet *fleet, struct fleet_rollout *rollout);

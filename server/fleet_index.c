@@ -188,6 +188,10 @@ static void fill(struct fleet_device *device, const struct db_device *row)
     memcpy(device->facts.hash, row->hash, DB_HASH_LEN);
     device->facts.counter = row->counter;
     device->facts.trial = row->trial;
+    device->facts.opted_out = row->opted_out;
+    device->facts.postponed_until = (uint32_t)row->postponed_until;
+    device->facts.has_offset = row->has_offset;
+    device->facts.utc_offset = (int16_t)row->utc_offset;
     device->facts.seen =
         ota_version_parse(&device->facts.version, row->version, strlen(row->version)) == 0;
     device->last_seen = (uint32_t)row->last_seen;
@@ -197,6 +201,7 @@ struct fleet_device *fleet_insert(struct fleet *fleet, const struct db_device *r
 {
     size_t target = intern_target(fleet, row->product, row->hardware);
     struct fleet_device *device;
+    struct tag_set *tags;
     char *name;
 
     if (target == FLEET_TARGETS_MAX || row->id > UINT32_MAX)
@@ -204,12 +209,15 @@ struct fleet_device *fleet_insert(struct fleet *fleet, const struct db_device *r
     if (fleet->count >= fleet->buckets && !fleet_index_grow(fleet))
         return NULL;
     name = strdup(row->name);
-    device = name != NULL ? take_slot(fleet) : NULL;
+    tags = tag_pool_take(&fleet->tags, row->tags);
+    device = name != NULL && tags != NULL ? take_slot(fleet) : NULL;
     if (device == NULL) {
         free(name);
+        tag_pool_give(&fleet->tags, tags);
         return NULL;
     }
     device->name = name;
+    device->tags = tags;
     device->target = (uint16_t)target;
     fill(device, row);
     fleet_link(fleet, device);

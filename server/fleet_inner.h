@@ -1,5 +1,5 @@
-/* The fleet's insides, shared by its files: fleet.c, fleet_index.c, fleet_load.c and
- * fleet_tries.c. */
+/* The fleet's insides, shared by its files: fleet.c, fleet_index.c, fleet_load.c,
+ * fleet_rollouts.c and fleet_tries.c. */
 #ifndef OTAD_FLEET_INNER_H
 #define OTAD_FLEET_INNER_H
 
@@ -38,6 +38,8 @@ struct fleet {
     struct fleet_target **targets;
     size_t target_count;
     size_t target_cap;
+
+    struct tag_pool tags;
 
     struct fleet_rollout **rollouts; /* ascending by id */
     size_t rollout_count;

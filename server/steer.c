@@ -11,14 +11,7 @@
 
 /* ---- candidates ---- */
 
-struct candidates {
-    size_t count;
-    struct rollout_candidate at[FLEET_LIVE_MAX + 1];
-    struct fleet_rollout *rollouts[FLEET_LIVE_MAX + 1];
-    struct fleet_try *tries[FLEET_LIVE_MAX + 1];
-};
-
-static void add_candidate(struct candidates *candidates, struct fleet_rollout *rollout,
+static void add_candidate(struct steer_candidates *candidates, struct fleet_rollout *rollout,
                           struct fleet_try *try)
 {
     size_t i = candidates->count++;
@@ -28,9 +21,8 @@ static void add_candidate(struct candidates *candidates, struct fleet_rollout *r
     candidates->tries[i] = try;
 }
 
-/* Live rollouts of the device's product, and the one of its active deployment even if it ended. */
-static void gather(struct fleet *fleet, const struct fleet_device *device,
-                   struct candidates *candidates)
+void steer_gather(struct fleet *fleet, const struct fleet_device *device,
+                  struct steer_candidates *candidates)
 {
     const char *product = fleet_product(fleet, device);
     size_t count;
@@ -88,13 +80,16 @@ static void fill_answer(struct steer_answer *answer, const struct rollout_decisi
 static bool facts_equal(const struct fleet_facts *a, const struct fleet_facts *b)
 {
     return a->seen == b->seen && a->trial == b->trial && a->counter == b->counter &&
+           a->opted_out == b->opted_out && a->postponed_until == b->postponed_until &&
+           a->has_offset == b->has_offset && a->utc_offset == b->utc_offset &&
            ota_version_compare(&a->version, &b->version) == 0 &&
            memcmp(a->hash, b->hash, OTA_HASH_LEN) == 0;
 }
 
 /* Whether what the candidates stand on is on the disk, and whether the device's word moves a try.
  */
-static enum steer_sight check_candidates(struct fleet *fleet, const struct candidates *candidates,
+static enum steer_sight check_candidates(struct fleet *fleet,
+                                         const struct steer_candidates *candidates,
                                          const struct rollout_device *view, uint64_t now)
 {
     for (size_t i = 0; i < candidates->count; i++) {
@@ -113,7 +108,7 @@ enum steer_sight steer_look(struct fleet *fleet, struct fleet_device *device,
                             struct steer_answer *answer, struct fleet_rollout **rollout)
 {
     struct rollout_device view = fleet_view(fleet, device, facts);
-    struct candidates candidates;
+    struct steer_candidates candidates;
     struct rollout_decision decision;
     enum steer_sight sight;
 
@@ -121,7 +116,7 @@ enum steer_sight steer_look(struct fleet *fleet, struct fleet_device *device,
     *rollout = NULL;
     if (facts != NULL && !facts_equal(facts, &device->facts))
         return STEER_NEWS;
-    gather(fleet, device, &candidates);
+    steer_gather(fleet, device, &candidates);
     sight = check_candidates(fleet, &candidates, &view, now);
     if (sight != STEER_ANSWERED)
         return sight;
@@ -171,7 +166,7 @@ static void add_changed(struct changed *changed, struct fleet_try *try,
     changed->at[changed->count++].moved = moved;
 }
 
-static int reconcile(const struct steer *steer, const struct candidates *candidates,
+static int reconcile(const struct steer *steer, const struct steer_candidates *candidates,
                      const struct rollout_device *view, uint64_t now, struct changed *changed)
 {
     for (size_t i = 0; i < candidates->count; i++) {
@@ -192,7 +187,7 @@ static int reconcile(const struct steer *steer, const struct candidates *candida
 
 /* Open the try that the engine asked for. */
 static struct fleet_try *open_try(const struct steer *steer, struct fleet_device *device,
-                                  const struct candidates *candidates,
+                                  const struct steer_candidates *candidates,
                                   const struct rollout_decision *decision, uint64_t now,
                                   struct changed *changed)
 {
@@ -216,7 +211,7 @@ static struct fleet_try *open_try(const struct steer *steer, struct fleet_device
     return try;
 }
 
-static int supersede(const struct steer *steer, const struct candidates *candidates,
+static int supersede(const struct steer *steer, const struct steer_candidates *candidates,
                      size_t position, uint64_t now, struct changed *changed)
 {
     struct fleet_try *try = candidates->tries[position];
@@ -237,7 +232,7 @@ static int decide(const struct steer *steer, struct fleet_device *device,
 {
     struct fleet *fleet = steer->fleet;
     struct rollout_device view;
-    struct candidates candidates;
+    struct steer_candidates candidates;
     struct rollout_decision decision;
     struct fleet_try *try = NULL;
     int error;
@@ -246,7 +241,7 @@ static int decide(const struct steer *steer, struct fleet_device *device,
         return DB_E_INTERNAL;
     device->facts = *facts;
     view = fleet_view(fleet, device, NULL);
-    gather(fleet, device, &candidates);
+    steer_gather(fleet, device, &candidates);
     error = reconcile(steer, &candidates, &view, now, changed);
     if (error != DB_OK)
         return error;

@@ -86,6 +86,9 @@ int steer_set_token(const struct steer *steer, struct db *db, struct fleet_devic
                     const uint8_t hash[DB_HASH_LEN], uint64_t now);
 int steer_set_group(const struct steer *steer, struct db *db, struct fleet_device *device,
                     uint32_t group, uint64_t now);
+/* `text` as tags_format() makes it. */
+int steer_set_tags(const struct steer *steer, struct db *db, struct fleet_device *device,
+                   const char *text, uint64_t now);
 int steer_set_state(const struct steer *steer, struct db *db, struct fleet_device *device,
                     enum db_device_state state, uint64_t now);
 

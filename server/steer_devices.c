@@ -86,9 +86,16 @@ int steer_set_token(const struct steer *steer, struct db *db, struct fleet_devic
     return set ? DB_OK : DB_E_INTERNAL;
 }
 
-/* Group and state alike: seats before, the change, seats after. */
+/* What about a device changes. */
+struct device_change {
+    uint32_t group;
+    enum db_device_state state;
+    const char *tags;
+};
+
+/* Seats before, the change, seats after. */
 static int change_device(const struct steer *steer, struct db *db, struct fleet_device *device,
-                         uint32_t group, enum db_device_state state, uint64_t now)
+                         const struct device_change *change, uint64_t now)
 {
     struct fleet *fleet = steer->fleet;
     struct steer_seats seats;
@@ -96,31 +103,51 @@ static int change_device(const struct steer *steer, struct db *db, struct fleet_
 
     fleet_lock(fleet);
     steer_take_seats(fleet, device, &seats);
-    if (!fleet_touch_device(fleet, device)) {
+    if (!fleet_touch_device(fleet, device) ||
+        (change->tags != device->tags->text && !fleet_set_tags(fleet, device, change->tags))) {
         fleet_unlock(fleet);
         return DB_E_INTERNAL;
     }
-    device->group = group;
-    device->state = (uint8_t)state;
+    device->group = change->group;
+    device->state = (uint8_t)change->state;
     error = steer_move_seats(fleet, device, &seats);
     fleet_unlock(fleet);
     return error != DB_OK ? error : steer_advance_seats(steer, db, &seats, now);
 }
 
+static struct device_change as_it_is(const struct fleet_device *device)
+{
+    return (struct device_change){.group = device->group,
+                                  .state = (enum db_device_state)device->state,
+                                  .tags = device->tags->text};
+}
+
 int steer_set_group(const struct steer *steer, struct db *db, struct fleet_device *device,
                     uint32_t group, uint64_t now)
 {
+    struct device_change change = as_it_is(device);
     int error = db_device_set_group(db, device->id, group);
 
-    return error != DB_OK
-               ? error
-               : change_device(steer, db, device, group, (enum db_device_state)device->state, now);
+    change.group = group;
+    return error != DB_OK ? error : change_device(steer, db, device, &change, now);
 }
 
 int steer_set_state(const struct steer *steer, struct db *db, struct fleet_device *device,
                     enum db_device_state state, uint64_t now)
 {
+    struct device_change change = as_it_is(device);
     int error = db_device_set_state(db, device->id, state);
 
-    return error != DB_OK ? error : change_device(steer, db, device, device->group, state, now);
+    change.state = state;
+    return error != DB_OK ? error : change_device(steer, db, device, &change, now);
+}
+
+int steer_set_tags(const struct steer *steer, struct db *db, struct fleet_device *device,
+                   const char *text, uint64_t now)
+{
+    struct device_change change = as_it_is(device);
+    int error = db_device_set_tags(db, device->id, text);
+
+    change.tags = text;
+    return error != DB_OK ? error : change_device(steer, db, device, &change, now);
 }

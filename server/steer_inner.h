@@ -1,14 +1,27 @@
-/* Steering's insides, shared by steer.c (devices speak), steer_time.c (operators and time do) and
- * steer_devices.c (devices come and go). */
+/* Steering's insides, shared by steer.c (devices speak), steer_time.c (operators and time do),
+ * steer_devices.c (devices come and go) and steer_explain.c (somebody asks why). */
 #ifndef OTAD_STEER_INNER_H
 #define OTAD_STEER_INNER_H
 
+#include "server/rollout_decide.h"
 #include "server/rollout_target.h"
 #include "server/steer.h"
 
 /* Numbers of events in a device's history: those of a report are enum ota_event, the server's own
  * are this plus enum deployment_state. They stand in the database. */
 #define STEER_EVENT_STATE 100
+
+/* The rollouts that may mean a device, with its newest try in each. */
+struct steer_candidates {
+    size_t count;
+    struct rollout_candidate at[FLEET_LIVE_MAX + 1];
+    struct fleet_rollout *rollouts[FLEET_LIVE_MAX + 1];
+    struct fleet_try *tries[FLEET_LIVE_MAX + 1];
+};
+
+/* Live rollouts of the device's product, and the one of its active deployment even if it ended. */
+void steer_gather(struct fleet *fleet, const struct fleet_device *device,
+                  struct steer_candidates *candidates);
 
 /* Where a device counts, in each rollout that has counted it. */
 struct steer_seats {
