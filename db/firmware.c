@@ -3,7 +3,8 @@
 #include "db/driver.h"
 
 #define COLUMNS                                                                                    \
-    "id, product, hardware, version, counter, size, hash, sha256, key_hash, signature, created_at"
+    "id, product, hardware, version, counter, size, hash, sha256, key_hash, signature,"            \
+    " created_at, security, version_min"
 
 static void read_row(struct db_stmt *q, struct db_firmware *firmware)
 {
@@ -18,6 +19,8 @@ static void read_row(struct db_stmt *q, struct db_firmware *firmware)
     db_column_blob(q, 8, firmware->key_hash, DB_HASH_LEN);
     firmware->signature_len = db_column_bytes(q, 9, firmware->signature, DB_SIGNATURE_MAX);
     firmware->created_at = db_column_int(q, 10);
+    firmware->security = db_column_int(q, 11) != 0;
+    db_column_text(q, 12, firmware->version_min, sizeof(firmware->version_min));
 }
 
 static int read_one(struct db_stmt *q, struct db_firmware *firmware)
@@ -96,6 +99,17 @@ int db_firmware_list(struct db *db, const char *product, const char *hardware,
     while ((step = db_step(q)) == 1 && count < page->limit)
         read_row(q, &firmware[count++]);
     return db_finish(q, step < 0 ? step : count);
+}
+
+int db_firmware_set_demands(struct db *db, const struct db_firmware *firmware)
+{
+    struct db_stmt *q =
+        db_query(db, "UPDATE firmware SET security = ?, version_min = ? WHERE id = ?");
+
+    db_bind_int(q, 1, firmware->security);
+    db_bind_text(q, 2, firmware->version_min, DB_VERSION_MAX);
+    db_bind_int(q, 3, firmware->id);
+    return db_run_one(q);
 }
 
 int db_firmware_delete(struct db *db, int64_t id)

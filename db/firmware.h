@@ -21,6 +21,9 @@ struct db_firmware {
     uint8_t signature[DB_SIGNATURE_MAX];
     size_t signature_len;
     int64_t created_at;
+    bool security;                        /* rollouts of it go before others */
+    char version_min[DB_VERSION_MAX + 1]; /* devices below it need another release first; "": none
+                                           */
 };
 
 /* DB_E_EXISTS for the same image, or the same version of this product and hardware. */
@@ -32,6 +35,8 @@ int db_firmware_find_version(struct db *db, const char *product, const char *har
 /* Empty product or hardware: any. */
 int db_firmware_list(struct db *db, const char *product, const char *hardware,
                      const struct db_page *page, struct db_firmware *firmware);
+/* Writes security and version_min: what rollouts that are made from now on start from. */
+int db_firmware_set_demands(struct db *db, const struct db_firmware *firmware);
 /* DB_E_IN_USE while a rollout refers to it. */
 int db_firmware_delete(struct db *db, int64_t id);
 /* 1 when a row has this file, 0 when none has, or an error. */

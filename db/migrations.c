@@ -129,8 +129,8 @@ static const char *const VERSION_3[] = {
     "ALTER TABLE rollouts ADD COLUMN halt_note TEXT NOT NULL DEFAULT ''",
     "CREATE TABLE audit ("
     "  id INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, actor TEXT NOT NULL,"
-    "  token_id INTEGER NOT NULL, role TEXT NOT NULL, peer TEXT NOT NULL, action TEXT NOT NULL,"
-    "  subject TEXT NOT NULL, detail TEXT NOT NULL)",
+    "  kind TEXT NOT NULL, actor_id INTEGER NOT NULL, role TEXT NOT NULL, peer TEXT NOT NULL,"
+    "  action TEXT NOT NULL, subject TEXT NOT NULL, detail TEXT NOT NULL)",
     "CREATE TRIGGER audit_is_not_changed BEFORE UPDATE ON audit"
     " BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END",
     "CREATE TRIGGER audit_is_not_shortened BEFORE DELETE ON audit"

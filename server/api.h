@@ -22,6 +22,8 @@ request_step api_users_list, api_user_read, api_user_settle, api_user_write, api
 /* api_keys.c: the server key and release keys */
 request_step api_server_key, api_release_keys_list, api_release_key_read, api_release_key_write,
     api_release_key_delete;
+/* api_audit.c */
+request_step api_audit_list;
 /* api_groups.c */
 request_step api_groups_list, api_group_read, api_group_write, api_group_delete;
 /* api_firmware.c */
@@ -30,8 +32,12 @@ request_step api_firmware_list, api_firmware_show, api_firmware_delete, api_firm
 /* api_devices.c */
 request_step api_devices_list, api_device_show, api_device_events, api_device_read,
     api_device_write, api_device_patch_write, api_device_delete, api_device_token_write;
+/* api_tags.c */
+request_step api_device_tags_write;
 /* api_import.c */
 request_step api_import_write;
+/* api_explain.c, api_plan.c: settle */
+request_step api_device_explain, api_plan_new, api_plan_show;
 /* api_rollouts.c, api_rollout_write.c */
 request_step api_rollouts_list, api_rollout_show, api_rollout_devices, api_rollout_events;
 request_step api_rollout_read, api_rollout_write, api_rollout_start, api_rollout_pause,
@@ -49,9 +55,24 @@ void api_list_end(struct request *rq, int64_t next);
 void api_group_name(struct db *db, int64_t id, char name[DB_LABEL_MAX + 1]);
 /* The id of a group by its name; 0, and the problem (400) is set, when there is none. */
 int64_t api_group_id(struct request *rq, struct db *db, const char *name);
+/* The device in memory and its row, by the path; NULL when the problem is set. In `handle`. */
+struct fleet_device *api_find_device(struct request *rq, struct db_device *row);
+/* "tags": {"key": "value"} of formatted text. */
+void api_put_tags(struct json_writer *out, const char *text);
+/* What the object sets and, by null, removes, into the formatted text. False: the problem is set.
+ */
+bool api_merge_tags(struct request *rq, const struct cJSON *object, char text[TAGS_TEXT_MAX + 1]);
 void api_put_device(struct request *rq, struct json_writer *out, const struct db_device *device);
 void api_put_rollout(struct request *rq, struct json_writer *out,
                      const struct fleet_rollout *rollout);
+/* The settings of a rollout: from the body (false: the problem is set), and as JSON members. */
+bool api_read_rollout(struct request *rq, struct fleet_rollout *rollout);
+void api_put_settings(struct json_writer *out, struct db *db, const struct fleet_rollout *rollout);
+/* Its own members only: a group or a percentage, thresholds and so on. */
+void api_put_stage_settings(struct json_writer *out, struct db *db,
+                            const struct rollout_stage *stage);
+/* A copy of the path's rollout; false when the problem is set. */
+bool api_copy_rollout(struct request *rq, struct fleet_rollout *copy);
 const char *api_device_state_name(enum db_device_state state);
 
 #endif

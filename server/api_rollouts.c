@@ -9,14 +9,6 @@
 
 /* ---- writing out ---- */
 
-static void put_optional(struct json_writer *out, const char *key, int64_t value)
-{
-    if (value != 0)
-        json_put_int(out, key, value);
-    else
-        json_put_null(out, key);
-}
-
 static void put_counts(struct json_writer *out, const struct rollout_stage *stage)
 {
     static const enum deployment_state states[] = {
@@ -33,48 +25,13 @@ static void put_counts(struct json_writer *out, const struct rollout_stage *stag
 
 static void put_stage(struct json_writer *out, struct db *db, const struct rollout_stage *stage)
 {
-    char group[DB_LABEL_MAX + 1];
-
     json_object(out);
-    if (stage->rule == ROLLOUT_RULE_GROUP) {
-        api_group_name(db, stage->group, group);
-        json_put_string(out, "group", group);
-    } else {
-        json_put_int(out, "percent", stage->share_bp / 100);
-    }
-    json_put_int(out, "success_percent", stage->success_percent);
-    put_optional(out, "failure_percent", stage->failure_percent);
-    put_optional(out, "failure_count", stage->failure_count);
-    json_put_int(out, "soak_seconds", stage->soak_seconds);
+    api_put_stage_settings(out, db, stage);
     json_put_string(out, "state", rollout_stage_state_name(stage->state));
     json_put_time(out, "started_at", (int64_t)stage->started_at);
     json_put_time(out, "done_at", (int64_t)stage->done_at);
     put_counts(out, stage);
     json_object_end(out);
-}
-
-static void put_settings(struct json_writer *out, struct db *db,
-                         const struct fleet_rollout *rollout)
-{
-    char text[DB_LABEL_MAX + 1];
-    const struct rollout *r = &rollout->r;
-
-    json_put_int(out, "id", (int64_t)r->id);
-    json_put_string(out, "name", rollout->name);
-    json_put_int(out, "firmware", rollout->firmware_id);
-    json_put_string(out, "product", r->release.product);
-    json_put_string(out, "hardware", r->release.hardware);
-    ota_version_format(&r->release.version, text, sizeof(text));
-    json_put_string(out, "version", text);
-    json_key(out, "groups");
-    json_array(out);
-    for (int i = 0; i < r->target.group_count; i++) {
-        api_group_name(db, r->target.groups[i], text);
-        json_string(out, text);
-    }
-    json_array_end(out);
-    json_put_int(out, "timeout_seconds", r->timeouts.offered_seconds);
-    json_put_bool(out, "allow_downgrade", r->allow_downgrade);
 }
 
 static void put_state(struct json_writer *out, const struct fleet_rollout *rollout)
@@ -99,7 +56,7 @@ void api_put_rollout(struct request *rq, struct json_writer *out,
                      const struct fleet_rollout *rollout)
 {
     json_object(out);
-    put_settings(out, rq->db, rollout);
+    api_put_settings(out, rq->db, rollout);
     put_state(out, rollout);
     json_key(out, "stages");
     json_array(out);
@@ -112,7 +69,7 @@ void api_put_rollout(struct request *rq, struct json_writer *out,
 /* ---- reading ---- */
 
 /* A copy, so that the lock is not held while text is made of it. */
-static bool copy_rollout(struct request *rq, struct fleet_rollout *copy)
+bool api_copy_rollout(struct request *rq, struct fleet_rollout *copy)
 {
     struct fleet *fleet = rq->app->fleet;
     int64_t id = request_id(rq, 0, "rollout");
@@ -134,7 +91,7 @@ void api_rollout_show(struct request *rq)
 {
     struct fleet_rollout rollout;
 
-    if (!copy_rollout(rq, &rollout))
+    if (!api_copy_rollout(rq, &rollout))
         return;
     request_reader(rq);
     api_put_rollout(rq, request_json(rq, 200), &rollout);
@@ -212,7 +169,7 @@ void api_rollout_devices(struct request *rq)
     int count;
 
     if (!request_check_query(rq, names) || !request_page(rq, &page) ||
-        !copy_rollout(rq, &rollout) || request_query(rq, "state", text, sizeof(text)) < 0)
+        !api_copy_rollout(rq, &rollout) || request_query(rq, "state", text, sizeof(text)) < 0)
         return;
     if (text[0] != '\0' && (state = parse_state(text)) == 0) {
         request_problem(rq, 400, "query_invalid", "state must be a deployment's state.");
@@ -245,7 +202,8 @@ void api_rollout_events(struct request *rq)
     struct db_page page;
     int count;
 
-    if (!request_check_query(rq, names) || !request_page(rq, &page) || !copy_rollout(rq, &rollout))
+    if (!request_check_query(rq, names) || !request_page(rq, &page) ||
+        !api_copy_rollout(rq, &rollout))
         return;
     events = calloc((size_t)page.limit, sizeof(*events));
     if (events == NULL) {

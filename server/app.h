@@ -43,6 +43,7 @@ struct app {
     atomic_int uploads; /* under way */
     atomic_int hashing; /* passwords */
     struct throttle *sign_ins;
+    atomic_int plans; /* under way: dry runs over all devices */
     atomic_bool draining;
     struct app_counters counters;
 };

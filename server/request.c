@@ -8,6 +8,7 @@
 #include <strings.h>
 #include <time.h>
 
+#include "server/audit.h"
 #include "server/auth.h"
 #include "server/framing.h"
 #include "server/web.h"
@@ -190,6 +191,11 @@ static int job_run(struct writer_job *job, struct db *db)
     rq->db = db;
     rq->db_error = DB_OK;
     rq->route->handle(rq);
+    if (rq->db_error == DB_OK && rq->answer.status < 400) {
+        int error = audit_request(rq, db);
+        if (error != DB_OK)
+            request_fail(rq, error);
+    }
     rq->db = NULL;
     if (rq->db_error != DB_OK) {
         log_note(&rq->app->log, LOG_ERROR, "write_failed", "%s %s: %s: %s", rq->method, rq->path,
@@ -250,7 +256,8 @@ void request_work(struct request *rq)
         rq->route->prepare(rq);
         request_reader_release(rq);
     }
-    if (!request_is_over(rq) && rq->route->handle != NULL && !rq->answered_early)
+    if (!request_is_over(rq) && !rq->answered_early &&
+        (rq->route->handle != NULL || rq->route->settle != NULL))
         rq->phase = REQUEST_WORK;
     else
         request_after_work(rq);

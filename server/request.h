@@ -68,7 +68,8 @@ struct route {
     request_step *finish;
     /* Runs on a thread of its own between `prepare` and `handle`, since it takes long: an upload
      * waits for the disk, a password is hashed. In an upload (body_max is BODY_NONE) `prepare` runs
-     * at the headers and opens the intake that the body goes to. */
+     * at the headers and opens the intake that the body goes to. Without `handle` it is a read
+     * that takes long, and answers. */
     request_step *settle;
 };
 

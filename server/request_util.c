@@ -70,7 +70,8 @@ bool request_is_over(const struct request *rq)
 
 bool request_is_upload(const struct request *rq)
 {
-    return rq->route->settle != NULL && rq->route->body_max == BODY_NONE;
+    return rq->route->settle != NULL && rq->route->handle != NULL &&
+           rq->route->body_max == BODY_NONE;
 }
 
 static void reset_answer(struct request *rq)

@@ -9,6 +9,7 @@
 
 #include "db/tokens.h"
 #include "server/app.h"
+#include "server/audit.h"
 #include "server/request.h"
 #include "server/secret.h"
 
@@ -109,7 +110,13 @@ int token_add_command(int argc, char **args)
                 db_error_name(error));
         return 1;
     }
-    error = add(db, options.name, role, &secret);
+    error = db_begin(db);
+    if (error == DB_OK)
+        error = add(db, options.name, role, &secret);
+    if (error == DB_OK)
+        error = audit_command(db, "tokens.create", options.name);
+    if (error == DB_OK)
+        error = db_commit(db);
     db_close(db);
     if (error != DB_OK) {
         fprintf(stderr, "otad: the token could not be added: %s\n", db_error_name(error));

@@ -16,6 +16,8 @@ import "./polls.suite.mjs";
 import "./waits.suite.mjs";
 import "./reports.suite.mjs";
 import "./rollouts.suite.mjs";
+import "./tags.suite.mjs";
+import "./explain.suite.mjs";
 import "./wire.suite.mjs";
 import "./durability.suite.mjs";
 import "./storage.suite.mjs";

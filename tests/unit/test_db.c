@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "db/audit.h"
 #include "db/db.h"
 #include "db/deployments.h"
 #include "db/devices.h"
@@ -424,6 +425,50 @@ static void tokens_live_and_die(void **state)
     close_store(&store);
 }
 
+static void expect_refused(const char *path, const char *sql)
+{
+    sqlite3 *handle;
+    char *why = NULL;
+
+    assert_int_equal(sqlite3_open(path, &handle), SQLITE_OK);
+    assert_int_not_equal(sqlite3_exec(handle, sql, NULL, NULL, &why), SQLITE_OK);
+    assert_non_null(strstr(why, "append-only"));
+    sqlite3_free(why);
+    sqlite3_close(handle);
+}
+
+static void audit_only_grows(void **state)
+{
+    const struct db_audit entry = {.at = 5,
+                                   .actor = "ci",
+                                   .kind = "token",
+                                   .actor_id = 7,
+                                   .role = "operator",
+                                   .peer = "192.0.2.1",
+                                   .action = "rollouts.start",
+                                   .subject = "3",
+                                   .detail = "{}"};
+    struct db_page page = {.limit = 10};
+    struct db_audit read[10];
+    struct store store;
+
+    (void)state;
+    open_store(&store);
+    assert_int_equal(db_audit_add(store.db, &entry), DB_OK);
+    assert_int_equal(db_audit_add(store.db, &entry), DB_OK);
+    expect_refused(store.path, "DELETE FROM audit WHERE id = 1");
+    expect_refused(store.path, "UPDATE audit SET actor = 'nobody'");
+    assert_int_equal(db_audit_list(store.db, "", "", &page, read), 2);
+    assert_int_equal(db_audit_list(store.db, "ci", "rollouts.start", &page, read), 2);
+    assert_int_equal(read[0].id, 2);
+    assert_string_equal(read[0].peer, "192.0.2.1");
+    assert_int_equal(read[0].actor_id, 7);
+    assert_int_equal(db_audit_list(store.db, "co", "", &page, read), 0);
+    page.after = 2;
+    assert_int_equal(db_audit_list(store.db, "", "", &page, read), 1);
+    close_store(&store);
+}
+
 static void names_each_error(void **state)
 {
     (void)state;
@@ -453,6 +498,7 @@ int main(void)
         {TEST("a backup holds what was committed, and overwrites nothing", backs_up)},
         {TEST("tokens are found until they are revoked, dead ones by their reason",
               tokens_live_and_die)},
+        {TEST("the audit log takes entries, and gives none back", audit_only_grows)},
         {TEST("each error has a word", names_each_error)},
     };
 
