@@ -302,8 +302,8 @@ describe("audit", () => {
     await otad.expect(200, "PATCH", `/api/v1/users/${user.id}`, { body: { password: `${password}!` } });
     const details = (await log()).slice(0, 2).map((entry) => [entry.action, entry.subject, JSON.parse(entry.detail)]);
     assert.deepEqual(details, [["users.change", String(user.id), { password: "***" }], ["users.create", String(user.id), { name: "mia", role: "operator", password: "***" }]]);
-    const cookie = (await otad.call("POST", "/api/v1/session", { token: null, headers: { origin: otad.url }, body: { name: "mia", password: `${password}!` } })).headers.get("set-cookie").split(";")[0];
-    await otad.expect(201, "POST", "/api/v1/groups", { token: null, headers: { cookie, origin: otad.url }, body: { name: "by-mia" } });
+    const cookie = (await otad.call("POST", "/api/v1/session", { token: null, headers: { "sec-fetch-site": "same-origin" }, body: { user: "mia", password: `${password}!` } })).headers.get("set-cookie").split(";")[0];
+    await otad.expect(201, "POST", "/api/v1/groups", { token: null, headers: { cookie, "sec-fetch-site": "same-origin" }, body: { name: "by-mia" } });
     const entry = (await log()).find((item) => item.action === "groups.create");
     assert.deepEqual([entry.actor, entry.kind, entry.actor_id, entry.role], ["mia", "user", user.id, "operator"]);
   });
