@@ -248,25 +248,70 @@ static void rot_since_the_mount_is_told(void **state)
     flash_sim_close(&fixture.sim);
 }
 
+/* As if the years had passed: no two seals are half the range of sequence numbers apart. */
+static void let_years_pass(struct fixture *fixture, const uint32_t *years, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        fixture->journal.sequence = years[i];
+        while (put(fixture, 1, 80) == OTA_OK && fixture->journal.active == i % 2)
+            ;
+    }
+}
+
 static void sequence_numbers_wrap(void **state)
 {
     (void)state;
+    static const uint32_t years[] = {0x60000000U, 0xc0000000U, UINT32_MAX - 300};
     struct fixture fixture;
 
     open_on(&fixture, &geometries[0]);
-    /* As if the years had passed: no two seals are half the range apart. */
-    static const uint32_t years[] = {0x60000000U, 0xc0000000U, UINT32_MAX - 300};
-    for (size_t i = 0; i < sizeof years / sizeof years[0]; i++) {
-        fixture.journal.sequence = years[i];
-        while (put(&fixture, 1, 80) == OTA_OK && fixture.journal.active == i % 2)
-            ;
-    }
+    let_years_pass(&fixture, years, 3);
     for (int i = 0; i < 1000; i++) {
         assert_int_equal(put(&fixture, 1 + (unsigned)i % 4, 30), OTA_OK);
         assert_int_equal(mount(&fixture), OTA_OK);
         assert_true(holds_all(&fixture));
     }
     assert_true(fixture.journal.sequence < 5000);
+    flash_sim_close(&fixture.sim);
+}
+
+/* A compaction that was cut leaves records, but no seal: however high their numbers. */
+static void unsealed_sector_never_counts(void **state)
+{
+    (void)state;
+    static const uint32_t years[] = {0x60000000U, 0xc0000000U};
+    struct fixture fixture;
+
+    open_on(&fixture, &geometries[0]);
+    let_years_pass(&fixture, years, 2);
+    assert_int_equal(fixture.journal.active, 0);
+    assert_int_equal(put(&fixture, OTA_RECORD_CREDENTIAL, 44), OTA_OK);
+    uint32_t end = fixture.sim.map.journal[0].addr + fixture.sim.map.journal[0].len;
+    while (end - fixture.journal.end > 150)
+        assert_int_equal(put(&fixture, OTA_RECORD_SEQUENCE, 8), OTA_OK);
+    for (int tear = 0; tear < FLASH_TEAR_KINDS; tear++)
+        sweep_cuts_of_one_write(&fixture, (enum flash_tear)tear);
+    flash_sim_close(&fixture.sim);
+}
+
+/* A report may hold any bytes, those of an old boot record among them. When its own header rots,
+ * they must not be found inside it. */
+static void copy_inside_a_record_is_no_record(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    uint8_t copy[100];
+
+    open_on(&fixture, &geometries[0]);
+    assert_int_equal(put(&fixture, OTA_RECORD_BOOT, 80), OTA_OK);
+    uint32_t old = fixture.journal.newest[OTA_RECORD_BOOT];
+    memcpy(copy, fixture.sim.bytes + (old - FLASH_SIM_ADDR), sizeof copy);
+    assert_int_equal(put(&fixture, OTA_RECORD_BOOT, 80), OTA_OK);
+    assert_int_equal(ota_journal_write(&fixture.journal, OTA_RECORD_REPORT_0, copy, sizeof copy),
+                     OTA_OK);
+    flash_sim_flip(&fixture.sim, fixture.journal.newest[OTA_RECORD_REPORT_0], 0);
+    assert_int_equal(mount(&fixture), OTA_OK);
+    assert_true(holds(&fixture, OTA_RECORD_BOOT, fixture.model.bytes[OTA_RECORD_BOOT], 80));
     flash_sim_close(&fixture.sim);
 }
 
@@ -366,6 +411,9 @@ int main(void)
               rot_of_any_bit_is_survived)},
         {TEST("a record that rots after the mount is told of", rot_since_the_mount_is_told)},
         {TEST("sequence numbers may wrap", sequence_numbers_wrap)},
+        {TEST("a sector without a seal never counts", unsealed_sector_never_counts)},
+        {TEST("a copy of a record inside another one is no record",
+              copy_inside_a_record_is_no_record)},
         {TEST("a place that can't be programmed is left behind", place_that_fails_is_left_behind)},
         {TEST("a broken spare sector refuses writes and loses nothing",
               broken_spare_sector_loses_nothing)},
