@@ -47,10 +47,11 @@ include protocol/module.mk
 include device/module.mk
 include db/module.mk
 include server/module.mk
+include docs/man/man.mk
 include tests/module.mk
 
 .PHONY: all
-all: $(PROGRAMS) ## build otad, otactl and ota-device (links in build/)
+all: $(PROGRAMS) man ## build otad, otactl and ota-device (links in build/)
 	@mkdir -p build
 	@for p in $(PROGRAMS); do ln -sf "$$(echo $$p | sed 's|^build/||')" build/; done
 

@@ -9,10 +9,12 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
+#include "protocol/report.h"
 #include "server/blobs.h"
 #include "server/config.h"
 #include "server/fleet.h"
 #include "server/log.h"
+#include "server/metrics.h"
 #include "server/signer.h"
 #include "server/steer.h"
 #include "server/throttle.h"
@@ -22,16 +24,20 @@
 struct app_counters {
     atomic_ullong requests;
     atomic_ullong polls;
-    atomic_ullong reports;
+    atomic_ullong reports[OTA_EVENT_FAILED + 1]; /* by event; 0: malformed */
     atomic_ullong refused_tokens;
-    atomic_ullong answers[6]; /* by the first digit of the status */
+    struct metrics_requests kinds[METRICS_KIND_COUNT];
 };
 
 struct herald;
 
+#define APP_RUN_DIGITS 8
+
 struct app {
     struct config config;
     struct log log;
+    uint64_t started_at;          /* seconds since 1970 */
+    char run[APP_RUN_DIGITS + 1]; /* hex; begins the ids of this run's requests */
     struct writer *writer;
     struct fleet *fleet;
     struct steer steer;

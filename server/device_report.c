@@ -10,7 +10,8 @@ void device_report_read(struct request *rq)
             ? ota_report_decode(&rq->as.report.report, rq->body != NULL ? rq->body : "", rq->len)
             : OTA_E_TOO_LARGE;
 
-    atomic_fetch_add(&rq->app->counters.reports, 1);
+    atomic_fetch_add(&rq->app->counters.reports[error == OTA_OK ? rq->as.report.report.event : 0],
+                     1);
     if (error != OTA_OK)
         request_problem(rq, 400, "report_malformed", "This is no report (%s).",
                         ota_error_name(error));

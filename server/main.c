@@ -6,9 +6,8 @@
 #include "server/healthcheck.h"
 #include "server/serve.h"
 #include "server/token_command.h"
+#include "server/version.h"
 #include "server/user_command.h"
-
-#define OTAD_VERSION "0.1.0"
 
 static void print_help(FILE *to)
 {

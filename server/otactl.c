@@ -14,6 +14,7 @@
 #include "server/otactl_completion.h"
 #include "server/otactl_connect.h"
 #include "server/otactl_http.h"
+#include "server/otactl_man.h"
 
 static int run_command(const struct otactl_command *command, int argc, char **argv)
 {
@@ -70,6 +71,8 @@ static int dispatch(int argc, char **argv)
     const char *second = at + 1 < argc ? argv[at + 1] : NULL;
     if (strcmp(argv[at], "__complete") == 0)
         return otactl_complete(argc - at - 1, argv + at + 1);
+    if (strcmp(argv[at], "__man") == 0)
+        return otactl_man(second != NULL ? second : "");
     const struct otactl_command *command = otactl_command_find(argv[at], second);
     if (command == NULL && second != NULL && strcmp(second, "--help") == 0 &&
         otactl_commands_print(stdout, argv[at]))

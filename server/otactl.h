@@ -23,7 +23,9 @@
 
 #include <cjson/cJSON.h>
 
-#define OTACTL_VERSION "0.1.0"
+#include "server/version.h"
+
+#define OTACTL_VERSION OTAD_VERSION
 
 /* Exit codes; scripts rely on them. */
 enum otactl_exit {

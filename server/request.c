@@ -328,6 +328,7 @@ bool request_queue(struct request *rq)
 {
     struct answer *answer = &rq->answer;
     struct MHD_Response *response;
+    char name[REQUEST_NAME_CAP];
     bool queued;
 
     take_json(rq);
@@ -339,6 +340,8 @@ bool request_queue(struct request *rq)
     for (size_t i = 0; i < answer->header_count; i++)
         MHD_add_response_header(response, answer->headers[i].name, answer->headers[i].value);
     MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
+    if (answer->status >= 400)
+        MHD_add_response_header(response, "X-Request-Id", request_name(rq, name));
     if (atomic_load(&rq->app->draining))
         MHD_add_response_header(response, "Connection", "close");
     queued = MHD_queue_response(rq->mhd, answer->status, response) == MHD_YES;
@@ -363,10 +366,11 @@ static enum log_level level_of(const struct request *rq)
 static void log_request(const struct request *rq, bool completed)
 {
     struct log_line line;
+    char name[REQUEST_NAME_CAP];
 
     if (!log_open(&line, &rq->app->log, level_of(rq), "request"))
         return;
-    json_put_int(&line.json, "request_id", (int64_t)rq->number);
+    json_put_string(&line.json, "request_id", request_name(rq, name));
     json_put_string(&line.json, "peer", rq->peer);
     json_put_string(&line.json, "method", rq->method);
     json_put_string(&line.json, "path", rq->path);
@@ -385,9 +389,8 @@ static void log_request(const struct request *rq, bool completed)
 
 void request_end(struct request *rq, bool completed)
 {
-    unsigned class = rq->answer.status / 100;
-
-    atomic_fetch_add(&rq->app->counters.answers[class < 6 ? class : 0], 1);
+    metrics_note_request(rq->app->counters.kinds, rq->route, rq->answer.status,
+                         clock_ms() - rq->began_ms);
     log_request(rq, completed && rq->phase == REQUEST_QUEUED);
     request_drop(rq);
 }

@@ -219,6 +219,9 @@ void request_db_problem(struct request *rq, int error);
 /* In `handle`: an error of db/ that takes everything back. */
 void request_fail(struct request *rq, int error);
 bool request_is_over(const struct request *rq);
+/* What the log and error answers call this request: unique across restarts. Returns buf. */
+#define REQUEST_NAME_CAP (APP_RUN_DIGITS + 24)
+const char *request_name(const struct request *rq, char buf[REQUEST_NAME_CAP]);
 bool request_is_upload(const struct request *rq);
 
 /* A query parameter, decoded. 1: there, 0: not there, -1: malformed, and the problem is set. */

@@ -109,17 +109,22 @@ void request_add_header(struct request *rq, const char *name, const char *format
     answer->headers[answer->header_count++].name = name;
 }
 
+const char *request_name(const struct request *rq, char buf[REQUEST_NAME_CAP])
+{
+    snprintf(buf, REQUEST_NAME_CAP, "%s-%llu", rq->app->run, (unsigned long long)rq->number);
+    return buf;
+}
+
 void request_problem(struct request *rq, unsigned status, const char *code, const char *format, ...)
 {
     char detail[512];
-    char number[24];
+    char name[REQUEST_NAME_CAP];
     va_list args;
 
     va_start(args, format);
     vsnprintf(detail, sizeof(detail), format, args);
     va_end(args);
     reset_answer(rq);
-    snprintf(number, sizeof(number), "%llu", (unsigned long long)rq->number);
     rq->answer.status = status;
     rq->answer.code = code;
     rq->answer.type = "application/problem+json";
@@ -129,7 +134,7 @@ void request_problem(struct request *rq, unsigned status, const char *code, cons
     json_put_int(&rq->out, "status", status);
     json_put_string(&rq->out, "code", code);
     json_put_string(&rq->out, "detail", detail);
-    json_put_string(&rq->out, "request_id", number);
+    json_put_string(&rq->out, "request_id", request_name(rq, name));
     json_object_end(&rq->out);
 }
 

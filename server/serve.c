@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <openssl/rand.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +14,7 @@
 #include <unistd.h>
 
 #include "db/firmware.h"
+#include "protocol/text.h"
 #include "server/edge.h"
 #include "server/herald.h"
 #include "server/ticker.h"
@@ -143,6 +145,17 @@ static void raise_file_limit(const struct server *server)
                  (unsigned long long)limit.rlim_cur, server->app.config.connections_max);
 }
 
+static bool name_run(struct server *server)
+{
+    uint8_t bytes[APP_RUN_DIGITS / 2];
+
+    if (RAND_bytes(bytes, sizeof(bytes)) != 1)
+        return fail(server, "OpenSSL", "no random bytes");
+    ota_hex_encode(bytes, sizeof(bytes), server->app.run);
+    server->app.started_at = app_now();
+    return true;
+}
+
 static bool start(struct server *server)
 {
     struct app *app = &server->app;
@@ -150,7 +163,7 @@ static bool start(struct server *server)
     struct db *keeper = NULL;
     char error[512];
 
-    if (!lock_data(server) || !open_db(server, &db, DB_WRITER))
+    if (!name_run(server) || !lock_data(server) || !open_db(server, &db, DB_WRITER))
         return false;
     if (!make_first_token(server, db) || !open_blobs(server, db) || !load(server, db) ||
         !start_writer(server, db)) {

@@ -41,7 +41,7 @@ run-tests: compile $(NODE_MODULES)
 	@tests/run --build $(B) $(if $(ONLY),--only $(ONLY)) $(UNIT_PROGRAMS) $(SCRIPT_TESTS) $(NODE_TESTS)
 
 .PHONY: compile
-compile: $(PROGRAMS) $(UNIT_PROGRAMS) $(VECTOR_GENERATOR)
+compile: $(PROGRAMS) $(UNIT_PROGRAMS) $(VECTOR_GENERATOR) $(MAN_PAGES)
 
 .PHONY: lint
 lint: ## format, -Werror with gcc and clang, cppcheck, shellcheck, OpenAPI
@@ -53,6 +53,7 @@ vectors: $(VECTOR_GENERATOR) ## write the signed vectors again; the same bytes u
 
 include tests/demo/demo.mk
 include tests/board/board.mk
+include tests/ops/ops.mk
 include tests/bench/bench.mk
 
 # Fuzzing needs clang's libFuzzer; without clang there is nothing to build. A target joins as

@@ -24,6 +24,7 @@ import "./storage.suite.mjs";
 import "./command.suite.mjs";
 import "./backup.suite.mjs";
 import "./tls.suite.mjs";
+import "./metrics.suite.mjs";
 
 // Documented, and not met by any test: each with its reason.
 const EXCEPTIONS = [];

@@ -59,7 +59,7 @@ describe("walk", () => {
     await otad.expect(200, "GET", "/healthz", { token: null });
     await otad.expect(200, "GET", "/readyz", { token: null });
     const metrics = await otad.call("GET", "/metrics");
-    assert.match(metrics.bytes.toString(), /^otad_devices 1$/m);
+    assert.match(metrics.bytes.toString(), /^otad_devices\{state="accepted"\} 1$/m);
     await otad.refused(401, "token_missing", "GET", "/metrics", { token: null });
   });
 });
