@@ -1,26 +1,33 @@
 // A house whose devices are boards: otad over TLS on loopback, and the very ELF files that would be
 // flashed, each on an emulated STM32F4 with its flash in a file.
 import assert from "node:assert/strict";
-import { execFileSync, spawnSync } from "node:child_process";
+import { execFile, execFileSync, spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import fs from "node:fs";
 import path from "node:path";
+import { test } from "node:test";
 
-import { Device, House, Program, until } from "../e2e/house.mjs";
+import { Device, House, Program, sleep, until } from "../e2e/house.mjs";
 
 const BUILD = path.resolve(process.env.BUILD_DIR ?? "build");
 const BOARD = path.resolve("build/board");
 const ARM = "build/arm";
 const PROVISION = "0x08004000"; // the application's PROVISION: sector 1
+const PATIENCE_MS = 240000;
+const ASK_MS = 500; // between two questions to the server
 const SPEED = "4"; // of a board that sleeps, times the clock's
 const HEADER_LEN = 0x200;
+const DOWNLOAD = 0x140000; // in the flash file of an F429: one sector into the secondary
+const DOWNLOAD_END = 0x200000;
 const IMAGE_LEN = 256 * 1024;
 export const SERVER_NAME = "ota.test";
 
 // make board-test: everything. Otherwise samples of it, for make test.
 export const FULL = process.env.BOARD_TEST === "full";
+export const whenFull = (name, body) => FULL && test(name, body);
 
 export const APPLICATION = `${ARM}/nucleo-f429zi.bin`;
+export const APPS = `${ARM}/apps`;
 
 // A program's bytes as a release of `len` bytes in all: rubbish behind its end makes it differ.
 export function makeRelease(binary = APPLICATION, len = IMAGE_LEN) {
@@ -63,6 +70,27 @@ export class BoardHouse extends House {
     this.otactlEnvironment = { OTACTL_CACERT: this.file("ca.pem") };
   }
 
+  // What otactl says, as an object, while boards and wires go on: spawnSync would hold the wires up.
+  // undefined when the server says no.
+  ask(...args) {
+    return new Promise((resolve) => {
+      const options = { env: this.environment(), timeout: 60000, maxBuffer: 1 << 24 };
+      execFile(path.join(BUILD, "otactl"), [...args, "--json"], options, (error, stdout) =>
+        resolve(error ? undefined : JSON.parse(stdout)));
+    });
+  }
+
+  // Until the rollout is in this state.
+  async reaches(rollout, state) {
+    const end = Date.now() + PATIENCE_MS;
+    for (;;) {
+      const found = (await this.ask("rollout", "show", String(rollout)))?.state;
+      if (found === state) return;
+      assert.ok(Date.now() < end, `rollout ${rollout} is ${found}, not ${state}, after ${PATIENCE_MS} ms`);
+      await sleep(ASK_MS);
+    }
+  }
+
   // A board in a group of its own name that will enrol itself; `image` is what its flash is born with.
   addBoard(id, image, { port = this.wire.port, chip = "f429" } = {}) {
     fs.mkdirSync(this.file(id));
@@ -97,19 +125,13 @@ export class Board extends Device {
     return this;
   }
 
-  // Until the log has this text (again, when it was there before since `from`).
-  says(text, ms = 120000, from = 0) {
-    return until(`${this.id} says "${text}"`, ms, () => {
+  // Until the log has this text, not counting its first `from` characters.
+  says(text, from = 0) {
+    return until(`${this.id} says "${text}"`, PATIENCE_MS, () => {
       if (this.said().slice(from).includes(text)) return true;
       assert.equal(this.program.child.exitCode, null, `${this.id} ended:\n${this.said()}`);
       return false;
     });
-  }
-
-  // Nothing before it has enrolled.
-  known() {
-    const done = this.house.tryOtactl("device", "show", this.id, "--json");
-    return done.status === 0 ? JSON.parse(done.stdout) : {};
   }
 
   async ended() {
@@ -117,9 +139,26 @@ export class Board extends Device {
     return this.program.child.exitCode;
   }
 
-  // The events of one deployment or all, oldest first, as words; a failure with its reason.
-  story() {
-    return this.events().reverse().filter(({ event }) => !["offered", "downloading"].includes(event))
+  known() {
+    return this.house.ask("device", "show", this.id);
+  }
+
+  async events() {
+    return (await this.house.ask("device", "events", this.id)).items;
+  }
+
+  // Bytes of a download that are in flash, if its last one is none of 0xff.
+  downloaded() {
+    const flash = fs.readFileSync(path.join(this.dir, "flash.bin")).subarray(DOWNLOAD, DOWNLOAD_END);
+    let end = flash.length;
+    while (end > 0 && flash[end - 1] === 0xff) end--;
+    return end;
+  }
+
+  // What became of its deployments, oldest first, as words; a failure with its reason.
+  async story() {
+    const events = (await this.events()).reverse();
+    return events.filter(({ event }) => !["offered", "downloading"].includes(event))
       .map(({ event, reason }) => (reason ? `${event}: ${reason}` : event));
   }
 }

@@ -34,5 +34,24 @@ $(ARM)/firmware/%.elf: $(ARM)/obj/$(BOARD_FIRMWARE_DIR)/%.o $(ARM)/obj/$(BOARD_F
 $(ARM)/firmware/drivers.elf: $(patsubst %,$(ARM)/obj/device/port/stm32f4/%.o,\
     board_f429 chip clock flash_f4 rng ticks)
 
+# Releases that tests roll out: applications with the bad manners that a test needs.
+BOARD_APPS_DIR := tests/board/apps
+BOARD_APPS := $(patsubst $(BOARD_APPS_DIR)/%.c,$(ARM)/apps/%.bin,$(wildcard $(BOARD_APPS_DIR)/*.c))
+$(ARM)/apps/%.elf: $(APP)/$(BOARD_APPS_DIR)/%.o $(APP)/device/port/stm32f4/board_f429.o $(APP_OBJECTS) \
+                   device/port/stm32f4/app.ld
+	@mkdir -p $(@D)
+	@echo "  ARMLD $@"
+	$(Q)$(ARM_CC) $(ARM_LDFLAGS) $(APP_CFLAGS) $(NUCLEO_MEMORY) -T device/port/stm32f4/app.ld -o $@ \
+	    $(filter %.o,$^)
+
 NODE_TESTS += $(wildcard tests/board/*.test.mjs)
-compile: $(BOARD) $(BOARD_FAST) $(BOARD_FIRMWARE) $(BOOT_ELFS) $(ARM)/nucleo-f429zi.bin
+compile: $(BOARD) $(BOARD_FAST) $(BOARD_FIRMWARE) $(BOARD_APPS) $(BOOT_ELFS) $(ARM)/nucleo-f429zi.bin
+
+# For one file of tests.
+BOARD_TEST_SECONDS := 5400
+
+.PHONY: board-test
+board-test: ## the real bootloader and application on the emulated board: all that can happen to them
+	@$(MAKE) --no-print-directory -j$$(nproc) SAN=1 compile
+	@BOARD_TEST=full tests/run --build build/san --timeout $(BOARD_TEST_SECONDS) \
+	    $(if $(ONLY),--only $(ONLY)) $(wildcard tests/board/*.test.mjs)

@@ -1,34 +1,102 @@
 // The real bootloader and application on the emulated board, against the real server over TLS.
 import assert from "node:assert/strict";
 import fs from "node:fs";
-import { after, afterEach, before, test } from "node:test";
+import { after, before, describe, test } from "node:test";
 
-import { until } from "../e2e/house.mjs";
-import { BoardHouse, makeRelease } from "./board-house.mjs";
+import { Wire } from "../e2e/house.mjs";
+import { APPS, BoardHouse, makeAuthority, makeCertificate, makeRelease, whenFull } from "./board-house.mjs";
+import { TlsWire } from "./tls-wire.mjs";
 
-const ROLLOUT_MS = 200000;
+describe("a board", { concurrency: 3 }, () => {
+  let house;
+  let first; // what every board is born with
+  let minor = 0;
 
-let house;
-let first; // what every board is born with
+  before(async () => {
+    house = await BoardHouse.open();
+    first = house.release("1.0.0", 1, makeRelease());
+  });
+  after(() => house?.close());
 
-before(async () => {
-  house = await BoardHouse.open();
-  first = house.release("1.0.0", 1, makeRelease());
-});
+  const nextVersion = () => `1.${++minor}.0`;
 
-afterEach(() => house.stopDevices());
+  // A board that has enrolled and runs the first image.
+  async function aBoard(t, id, options) {
+    const board = house.addBoard(id, first, options).start();
+    t.after(() => board.end("SIGKILL"));
+    await board.says("enrolled");
+    return board;
+  }
 
-after(() => house?.close());
+  test("boots for the first time, enrols, installs a release and confirms it", async (t) => {
+    const wire = await new TlsWire(house, house.file("server")).open();
+    t.after(() => wire.close());
+    const board = await aBoard(t, "good", { port: wire.port });
+    const version = nextVersion();
+    const image = house.release(version, 2, makeRelease());
+    await house.reaches(house.rollout(version, board), "completed");
+    assert.deepEqual(await board.story(), ["installed", "trial", "confirmed"], board.said());
+    assert.equal((await board.known()).version, version);
+    assert.ok(board.holds(image));
+    assert.equal(wire.handshakes, 2, "one a boot, for polls, ranges and reports");
+    const len = fs.statSync(image).size;
+    assert.equal(wire.ranges().reduce((sum, [from, to]) => sum + to - from + 1, 0), len);
+    assert.ok(wire.ranges().length >= 4);
+  });
 
-test("a board boots for the first time, enrols, installs a release and confirms it", async () => {
-  const board = house.addBoard("lamp-a", first);
-  board.start();
-  await board.runs("1.0.0", ROLLOUT_MS);
-  const image = house.release("1.1.0", 2, makeRelease());
-  const rollout = house.rollout("1.1.0", board);
-  await until("the rollout's end", ROLLOUT_MS, () => house.rolloutState(rollout) === "completed");
-  assert.deepEqual(board.story(), ["installed", "trial", "confirmed"], board.said());
-  assert.ok(board.holds(image));
-  assert.ok(house.wire.toDevices > fs.statSync(image).size);
-  assert.equal(house.wire.connections, 2, "one handshake a boot, for polls, ranges and reports");
+  for (const [name, what] of [["hang", "hangs until the watchdog bites"], ["crash", "crashes"]]) {
+    (name === "hang" ? whenFull : test)(`goes back when a release ${what}, and says so`, async (t) => {
+      const board = await aBoard(t, name);
+      const version = nextVersion();
+      house.release(version, 2, makeRelease(`${APPS}/${name}.bin`, 64 * 1024));
+      await house.reaches(house.rollout(version, board), "halted");
+      assert.deepEqual(await board.story(), ["installed", "reverted: not_confirmed"], board.said());
+      assert.equal((await board.known()).version, "1.0.0");
+      assert.ok(board.holds(first));
+      assert.equal(board.said().match(new RegExp(`starts ${version}, attempt`, "g")).length, 3);
+    });
+  }
+
+  whenFull("goes back when a release can't reach the server, and says so", async (t) => {
+    const board = await aBoard(t, "cut-off");
+    const version = nextVersion();
+    house.release(version, 2, makeRelease());
+    const rollout = house.rollout(version, board);
+    await board.says("install, counter 2");
+    await board.end("SIGKILL");
+    const from = board.said().length;
+    board.start("--link-down", "0-240000", "--speed", "20");
+    await board.says("reverted: not_confirmed");
+    await house.reaches(rollout, "halted");
+    assert.deepEqual(await board.story(), ["installed", "trial", "reverted: not_confirmed"], board.said());
+    assert.equal(board.said().slice(from).match(/trial: timeout/g).length, 3);
+    assert.ok(board.holds(first));
+  });
+
+  test("speaks to nobody whose certificate is not the server's", async (t) => {
+    const front = new Wire();
+    front.target = house.wire.target;
+    await front.open();
+    t.after(() => front.close());
+    const board = await aBoard(t, "wary", { port: front.port });
+    const base = (name) => house.file(`wary/${name}`);
+    makeAuthority(base("stranger"), "somebody else's CA");
+    makeCertificate(base("foreign"), base("stranger"));
+    makeAuthority(base("alone"), "ota.test");
+    makeCertificate(base("other"), house.file("ca"), { names: ["other.test"] });
+    makeCertificate(base("old"), house.file("ca"), { days: -1 });
+    for (const [name, word] of [["foreign", "untrusted"], ["alone", "untrusted"], ["other", "name"], ["old", "expired"]]) {
+      const wire = await new TlsWire(house, base(name)).open();
+      t.after(() => wire.close());
+      const from = board.said().length;
+      front.redirect(wire.port);
+      await board.says(`tls: ${word}`, from);
+      assert.equal(wire.requests.length, 0, `${name}: nothing was asked`);
+    }
+    front.redirect(house.wire.target);
+    const version = nextVersion();
+    house.release(version, 2, makeRelease());
+    await house.reaches(house.rollout(version, board), "completed");
+    assert.match(JSON.stringify(await board.events()), /poll: tls/, "the reason is in the history");
+  });
 });

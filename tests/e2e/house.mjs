@@ -106,6 +106,12 @@ export class Wire {
     });
   }
 
+  // To another server, from now on.
+  redirect(port) {
+    this.target = port;
+    for (const socket of this.sockets) socket.destroy();
+  }
+
   hold(bytes) {
     this.credit = bytes;
   }
@@ -196,9 +202,13 @@ export class House {
     return spawnSync(path.join(BUILD, "otactl"), args, {
       encoding: "utf8",
       timeout: 60000,
-      env: { ...process.env, NO_PROXY: "127.0.0.1", XDG_CONFIG_HOME: this.dir, OTACTL_SERVER: this.url ?? "",
-        OTACTL_TOKEN: "", OTACTL_TOKEN_FILE: this.file("otad/admin-token"), ...this.otactlEnvironment },
+      env: this.environment(),
     });
+  }
+
+  environment() {
+    return { ...process.env, NO_PROXY: "127.0.0.1", XDG_CONFIG_HOME: this.dir, OTACTL_SERVER: this.url ?? "",
+      OTACTL_TOKEN: "", OTACTL_TOKEN_FILE: this.file("otad/admin-token"), ...this.otactlEnvironment };
   }
 
   // Sign and upload a body; its image file is kept by version.

@@ -1,0 +1,13 @@
+/* A release that starts and does nothing more: the watchdog has to end it. */
+#include "device/port/stm32f4/board.h"
+#include "device/port/stm32f4/chip.h"
+#include "device/port/stm32f4/clock.h"
+
+int main(void)
+{
+    (void)stm32f4_clock_start_external(stm32f4_board.hse_hz, stm32f4_board.hse_bypass);
+    stm32f4_log_start(STM32F4_PCLK1_HZ);
+    stm32f4_log("hangs");
+    for (;;)
+        __asm volatile("wfi");
+}
