@@ -26,5 +26,6 @@
 #define OTA_COUNTER_JUMP_MAX 16           /* steps a security counter may rise in one update */
 #define OTA_POLL_SECONDS_MIN 1
 #define OTA_POLL_SECONDS_MAX 604800 /* a week */
+#define OTA_WAIT_SECONDS_MAX 300    /* seconds that a poll waits for news */
 
 #endif

@@ -13,6 +13,11 @@ static int take_poll(struct ota_json *json, void *out)
     return ota_take_bounded(json, out, OTA_POLL_SECONDS_MIN, OTA_POLL_SECONDS_MAX);
 }
 
+static int take_wait(struct ota_json *json, void *out)
+{
+    return ota_take_bounded(json, out, 1, OTA_WAIT_SECONDS_MAX);
+}
+
 static int take_counter(struct ota_json *json, void *out)
 {
     return ota_take_bounded(json, out, 0, UINT32_MAX);
@@ -106,9 +111,10 @@ static const struct ota_field manifest_fields[] = {
     {"url", ota_take_url, offsetof(struct ota_manifest, url)},
 
     {"delta", take_delta, offsetof(struct ota_manifest, delta)},
+    {"wait", take_wait, offsetof(struct ota_manifest, wait_seconds)},
 };
 
-_Static_assert(sizeof(manifest_fields) / sizeof(manifest_fields[0]) == 15,
+_Static_assert(sizeof(manifest_fields) / sizeof(manifest_fields[0]) == 16,
                "the masks above count the fields");
 
 static uint32_t required_fields(enum ota_action action)

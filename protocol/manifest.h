@@ -43,6 +43,7 @@ struct ota_manifest {
     uint64_t now;                 /* seconds since 1970 */
     enum ota_action action;
     uint32_t poll_seconds;
+    uint32_t wait_seconds;      /* how long polls may wait for news; 0: absent, they are not to */
     struct ota_text deployment; /* all but NONE */
 
     /* INSTALL only. */

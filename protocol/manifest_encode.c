@@ -73,7 +73,8 @@ static bool is_valid(const struct ota_manifest *manifest)
 {
     if (!ota_text_is_device_id(manifest->device) || manifest->now > OTA_JSON_INT_MAX ||
         manifest->poll_seconds < OTA_POLL_SECONDS_MIN ||
-        manifest->poll_seconds > OTA_POLL_SECONDS_MAX || ota_action_name(manifest->action) == NULL)
+        manifest->poll_seconds > OTA_POLL_SECONDS_MAX ||
+        manifest->wait_seconds > OTA_WAIT_SECONDS_MAX || ota_action_name(manifest->action) == NULL)
         return false;
     if (manifest->action == OTA_ACTION_NONE)
         return true;
@@ -99,6 +100,8 @@ int ota_manifest_encode_payload(const struct ota_manifest *manifest, char *buf, 
     if (manifest->action == OTA_ACTION_INSTALL)
         put_install(&out, manifest);
     put_integer(&out, "poll", manifest->poll_seconds);
+    if (manifest->wait_seconds > 0)
+        put_integer(&out, "wait", manifest->wait_seconds);
     ota_json_out_object_end(&out);
     return ota_json_out_end(&out);
 }

@@ -100,6 +100,11 @@ static bool take_poll(struct config *config, const char *value)
     return take_number(value, OTA_POLL_SECONDS_MIN, OTA_POLL_SECONDS_MAX, &config->poll_seconds);
 }
 
+static bool take_wait(struct config *config, const char *value)
+{
+    return take_number(value, 0, OTA_WAIT_SECONDS_MAX, &config->wait_seconds);
+}
+
 static bool take_firmware_max(struct config *config, const char *value)
 {
     return take_number(value, 1024, 1U << 30, &config->firmware_max);
@@ -144,6 +149,9 @@ static const struct setting SETTINGS[] = {
      "a file name", take_port_file},
     {"--poll-seconds", "OTAD_POLL_SECONDS", "N", "how often devices are to ask (300)",
      "a whole number from 1 to 604800", take_poll},
+    {"--wait-seconds", "OTAD_WAIT_SECONDS", "N",
+     "how long devices are to hold a poll open for news, between those (0: not)",
+     "a whole number from 0 to 300", take_wait},
     {"--firmware-max", "OTAD_FIRMWARE_MAX", "BYTES", "largest image that is accepted (16777216)",
      "a whole number from 1024 to 1073741824", take_firmware_max},
     {"--threads", "OTAD_THREADS", "N", "threads that serve connections (2)",

@@ -20,6 +20,7 @@ struct config {
     char public_url[160]; /* "" or an absolute URL without a slash at its end */
     const char *port_file;
     uint32_t poll_seconds;
+    uint32_t wait_seconds; /* that devices are asked to wait for news; 0: not at all */
     uint32_t firmware_max; /* bytes of one image */
     uint32_t threads;      /* that serve connections */
     uint32_t connections_max;

@@ -100,8 +100,7 @@ static bool take_wait(struct request *rq)
         return refuse(rq, "last is neither none nor hold.");
     rq->as.poll.known = last[0] == 'h' ? OTA_ACTION_HOLD : OTA_ACTION_NONE;
     if (strcmp(rq->method, "GET") == 0 && prefer_wait(request_header(rq, "Prefer"), &seconds))
-        rq->as.poll.wait_seconds =
-            seconds < HERALD_WAIT_SECONDS_MAX ? seconds : HERALD_WAIT_SECONDS_MAX;
+        rq->as.poll.wait_seconds = seconds < OTA_WAIT_SECONDS_MAX ? seconds : OTA_WAIT_SECONDS_MAX;
     return true;
 }
 
@@ -240,7 +239,8 @@ static void answer_poll(struct request *rq)
     struct ota_manifest manifest = {.device = ota_text_of(rq->who.name),
                                     .now = app_now(),
                                     .action = answer->action,
-                                    .poll_seconds = poll_seconds(rq)};
+                                    .poll_seconds = poll_seconds(rq),
+                                    .wait_seconds = rq->app->config.wait_seconds};
     char deployment[OTA_DECIMAL_MAX + 1];
     char url[OTA_URL_MAX + 1];
     char *envelope;

@@ -21,8 +21,6 @@
 #include "protocol/manifest.h"
 #include "server/reach.h"
 
-#define HERALD_WAIT_SECONDS_MAX 300U /* of one long poll */
-
 #define HOLD_TOKEN_LEN 8 /* bytes */
 
 struct app;

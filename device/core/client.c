@@ -8,6 +8,7 @@
 #include "device/core/client_poll.h"
 #include "device/core/client_report.h"
 #include "device/core/client_trial.h"
+#include "device/core/client_wait.h"
 #include "protocol/error.h"
 
 #define STEP_MS_MAX 60000U /* stale and trial are looked at that often, whatever else is due */
@@ -79,6 +80,8 @@ static void watch_freshness(struct ota_client *client)
 /* Nothing is under way: begin what is due, the most pressing first. */
 static void begin_next(struct ota_client *client)
 {
+    uint32_t wait_due_ms;
+
     if (client->resetting &&
         (ota_client_report_count(client) == 0 || ota_client_is_due(client, client->reset_due_ms)))
         ota_client_reset(client);
@@ -94,6 +97,8 @@ static void begin_next(struct ota_client *client)
         ota_client_poll(client);
     else if (ota_client_download_waits(client))
         ota_client_download_step(client);
+    else if (ota_client_may_wait(client, &wait_due_ms) && ota_client_is_due(client, wait_due_ms))
+        ota_client_wait(client);
 }
 
 static uint32_t sooner(const struct ota_client *client, uint32_t wait_ms, uint32_t due_ms)
@@ -106,7 +111,10 @@ static uint32_t sooner(const struct ota_client *client, uint32_t wait_ms, uint32
 static uint32_t idle_ms(const struct ota_client *client)
 {
     uint32_t wait_ms = STEP_MS_MAX;
+    uint32_t due_ms;
 
+    if (ota_client_may_wait(client, &due_ms))
+        wait_ms = sooner(client, wait_ms, due_ms);
     if (client->resetting)
         wait_ms = sooner(client, wait_ms, client->reset_due_ms);
     if (ota_client_report_count(client) > 0 && !client->enrol)
@@ -128,6 +136,8 @@ uint32_t ota_client_step(struct ota_client *client, uint32_t now_ms)
     }
     if (client->halted)
         return STEP_MS_MAX;
+    if (client->exchange == EXCHANGE_WAIT && ota_client_wait_is_in_the_way(client))
+        ota_client_cancel(client);
     if (client->exchange != EXCHANGE_NONE)
         return ota_client_advance(client);
     begin_next(client);
@@ -153,5 +163,6 @@ void ota_client_status(const struct ota_client *client, struct ota_client_status
         .server_now = client->server_now,
     };
     status->idle = status->verified && !status->trial && !client->wanted && !client->resetting &&
-                   status->reports == 0 && client->exchange == EXCHANGE_NONE;
+                   status->reports == 0 &&
+                   (client->exchange == EXCHANGE_NONE || client->exchange == EXCHANGE_WAIT);
 }

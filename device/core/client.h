@@ -78,6 +78,11 @@ struct ota_client_config {
     uint32_t range_len;    /* bytes; UINT32_MAX asks for all that is missing at once */
     uint32_t rate_window_ms;
     uint32_t rate_bytes_min;
+
+    /* How long to hold a poll open for news, as far as the server wants it: up to
+     * OTA_WAIT_SECONDS_MAX. 0: never. Costs a connection that stays, and the radio that it needs.
+     */
+    uint32_t wait_seconds;
 };
 
 /* One piece of memory for what never lives at the same time: a request with the head of its answer,
@@ -116,6 +121,9 @@ struct ota_client {
     uint8_t strikes;
     uint8_t slow;
     uint8_t told_percent; /* last reported quarter, or UINT8_MAX */
+    uint8_t told;         /* `action` when the wait under way began */
+    uint8_t wait_failures;
+    uint16_t wait_seconds; /* wanted by the server */
     int16_t status;
     uint16_t answer_len; /* bytes of work.answer in use */
     uint16_t log_len;
@@ -138,6 +146,8 @@ struct ota_client {
 
     uint32_t poll_ms;
     uint32_t poll_due_ms;
+    uint32_t wait_ms; /* of the wait under way */
+    uint32_t wait_due_ms;
     uint32_t verified_ms;  /* when the last manifest was verified, or the boot */
     uint32_t trial_ms;     /* when it began */
     uint32_t reset_due_ms; /* when `resetting` */

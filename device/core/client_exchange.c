@@ -5,9 +5,11 @@
 #include "device/core/client_download.h"
 #include "device/core/client_poll.h"
 #include "device/core/client_report.h"
+#include "device/core/client_wait.h"
 #include "protocol/error.h"
 
 #define WAIT_MS 50U         /* how often to look when nothing wakes us */
+#define NEWS_MS 1000U       /* the same while the server is to be silent */
 #define BACKOFF_MS_MIN 250U /* so that a full jitter of 0 is no busy loop */
 #define BACKOFF_MS_FIRST 2000U
 #define RETRY_AFTER_SECONDS_MAX 86400U
@@ -18,6 +20,7 @@ _Static_assert(sizeof(((union ota_client_work *)0)->ask) <= OTA_MANIFEST_MAX,
 static const struct ota_client_kind *const kinds[EXCHANGES] = {
     [EXCHANGE_ENROL] = &ota_client_enrol_kind,
     [EXCHANGE_MANIFEST] = &ota_client_manifest_kind,
+    [EXCHANGE_WAIT] = &ota_client_wait_kind,
     [EXCHANGE_REPORT] = &ota_client_report_kind,
     [EXCHANGE_FIRMWARE] = &ota_client_firmware_kind,
 };
@@ -114,6 +117,14 @@ void ota_client_begin(struct ota_client *client, enum client_exchange exchange)
         end(client, error);
 }
 
+void ota_client_cancel(struct ota_client *client)
+{
+    const struct ota_transport *transport = client->config->transport;
+
+    transport->abort(transport->ctx);
+    client->exchange = EXCHANGE_NONE;
+}
+
 int ota_client_status_error(const struct ota_client *client, int wanted)
 {
     if (client->status == wanted)
@@ -165,8 +176,11 @@ static int poll_transport(struct ota_client *client, const struct ota_client_kin
 
 static bool is_late(const struct ota_client *client, const struct ota_client_kind *kind)
 {
-    return !(kind->streams && client->headed) &&
-           client->now_ms - client->exchange_ms >= OTA_CLIENT_ANSWER_MS_MAX;
+    uint32_t most_ms = OTA_CLIENT_ANSWER_MS_MAX;
+
+    if (client->exchange == EXCHANGE_WAIT)
+        most_ms += client->wait_ms;
+    return !(kind->streams && client->headed) && client->now_ms - client->exchange_ms >= most_ms;
 }
 
 uint32_t ota_client_advance(struct ota_client *client)
@@ -192,7 +206,7 @@ uint32_t ota_client_advance(struct ota_client *client)
         transport->abort(transport->ctx);
         end(client, error);
     } else if (event == OTA_HTTP_BUSY) {
-        return WAIT_MS;
+        return client->exchange == EXCHANGE_WAIT && !client->headed ? NEWS_MS : WAIT_MS;
     }
     return 0;
 }

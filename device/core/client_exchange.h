@@ -14,6 +14,7 @@ enum client_exchange {
     EXCHANGE_NONE,
     EXCHANGE_ENROL,
     EXCHANGE_MANIFEST,
+    EXCHANGE_WAIT, /* for the manifest, held open */
     EXCHANGE_REPORT,
     EXCHANGE_FIRMWARE,
     EXCHANGES
@@ -40,6 +41,9 @@ void ota_client_begin(struct ota_client *client, enum client_exchange exchange);
 
 /* Advance the exchange under way by one event. Milliseconds until it wants to be called again. */
 uint32_t ota_client_advance(struct ota_client *client);
+
+/* Give the exchange under way up, as if it had not begun. */
+void ota_client_cancel(struct ota_client *client);
 
 /* What the status of a gathered answer means for us: OTA_OK for `wanted`. */
 int ota_client_status_error(const struct ota_client *client, int wanted);

@@ -140,7 +140,7 @@ static void put_version(struct ota_client_text *path, const struct ota_version *
     }
 }
 
-static bool put_path(struct ota_client *client)
+static bool put_path(struct ota_client *client, bool wait)
 {
     struct ota_client_text path;
 
@@ -159,21 +159,29 @@ static bool put_path(struct ota_client *client)
     ota_client_text_put_number(&path, client->counter);
     if (client->boot_phase == OTA_BOOT_TRIAL)
         ota_client_text_put(&path, "&trial=1");
+    if (wait && client->action == OTA_ACTION_HOLD)
+        ota_client_text_put(&path, "&last=hold");
     return !path.cut;
 }
 
-void ota_client_poll(struct ota_client *client)
+void ota_client_ask_manifest(struct ota_client *client, enum client_exchange exchange,
+                             uint32_t wait_seconds)
 {
-    ota_client_ask(client, "GET");
+    ota_client_ask(client, "GET")->wait_seconds = wait_seconds;
     int error = platform(client)->random(platform(client)->ctx, client->nonce, OTA_NONCE_LEN);
-    if (error == OTA_OK && !put_path(client))
+    if (error == OTA_OK && !put_path(client, wait_seconds > 0))
         error = OTA_E_NO_SPACE;
     if (error != OTA_OK) {
         client->retry_after_seconds = 0;
         poll_failed(client, error);
         return;
     }
-    ota_client_begin(client, EXCHANGE_MANIFEST);
+    ota_client_begin(client, exchange);
+}
+
+void ota_client_poll(struct ota_client *client)
+{
+    ota_client_ask_manifest(client, EXCHANGE_MANIFEST, 0);
 }
 
 /* ---- the manifest ---- */
@@ -227,6 +235,7 @@ static void note_verified(struct ota_client *client, const struct ota_manifest *
     client->verified_ms = client->now_ms;
     client->poll_ms = manifest->poll_seconds * 1000;
     client->poll_due_ms = next_poll_ms(client);
+    client->wait_seconds = (uint16_t)manifest->wait_seconds;
     client->action = (uint8_t)manifest->action;
     if (manifest->now > client->server_now)
         client->server_now = manifest->now;

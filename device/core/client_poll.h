@@ -10,6 +10,9 @@
 void ota_client_poll_init(struct ota_client *client);
 void ota_client_enrol(struct ota_client *client);
 void ota_client_poll(struct ota_client *client);
+/* Ask with a new nonce; `wait_seconds` 0: for an answer at once. */
+void ota_client_ask_manifest(struct ota_client *client, enum client_exchange exchange,
+                             uint32_t wait_seconds);
 
 extern const struct ota_client_kind ota_client_enrol_kind;
 extern const struct ota_client_kind ota_client_manifest_kind;

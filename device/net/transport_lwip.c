@@ -270,6 +270,8 @@ static int busy(struct ota_lwip_transport *lwip)
 {
     bool in_head = lwip->request != NULL;
     uint32_t deadline_ms = in_head ? lwip->config->head_ms_max : lwip->config->idle_ms_max;
+    if (in_head)
+        deadline_ms += lwip->request->wait_seconds * 1000;
     if (lwip->received != NULL)
         return OTA_HTTP_BUSY; /* it is the caller who has no room */
     if (lwip->closed) {

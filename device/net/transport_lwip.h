@@ -30,7 +30,8 @@ struct ota_lwip_config {
     uint16_t port;
     const char *authority;        /* the Host field, "ota.example.com:8080" */
     altcp_allocator_t *allocator; /* NULL for plain TCP */
-    uint32_t head_ms_max; /* from the start of an exchange to the end of the answer's head */
+    uint32_t head_ms_max; /* from the start of an exchange to the end of the answer's head, beyond
+                             the wait that was asked for */
     uint32_t idle_ms_max; /* without a byte while a body is awaited */
     uint32_t keep_ms_max; /* an unused connection is closed after this long */
 };

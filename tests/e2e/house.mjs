@@ -60,6 +60,7 @@ export class Program {
 export class Wire {
   constructor() {
     this.requests = []; // heads of requests, as sent
+    this.downloadedAt = undefined; // when firmware was first asked for, ms
     this.toDevices = 0; // bytes
     this.connections = 0;
     this.credit = Infinity;
@@ -86,7 +87,10 @@ export class Wire {
     }
     device.on("data", (data) => {
       const head = data.toString("latin1");
-      if (/^(GET|HEAD|POST) /.test(head)) this.requests.push(head);
+      if (/^(GET|HEAD|POST) /.test(head)) {
+        this.requests.push(head);
+        if (head.startsWith("GET /device/v1/firmware/")) this.downloadedAt ??= Date.now();
+      }
       upstream.write(data);
     });
     upstream.on("data", (data) => this.#pass(upstream, device, data));

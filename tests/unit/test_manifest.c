@@ -142,6 +142,8 @@ static void describe(struct lines *lines, const struct ota_manifest *manifest)
     line(lines, "now %llu", (unsigned long long)manifest->now);
     line(lines, "action %s", ota_action_name(manifest->action));
     line(lines, "poll %u", manifest->poll_seconds);
+    if (manifest->wait_seconds > 0)
+        line(lines, "wait %u", manifest->wait_seconds);
     if (manifest->action != OTA_ACTION_NONE)
         text_line(lines, "deployment", manifest->deployment);
     if (manifest->action == OTA_ACTION_INSTALL)
@@ -351,7 +353,7 @@ static struct ota_manifest valid_install(void)
 static void encoder_refuses(void **state)
 {
     (void)state;
-    struct ota_manifest bad[14];
+    struct ota_manifest bad[15];
     size_t count = sizeof(bad) / sizeof(bad[0]);
     struct ota_manifest good = valid_install();
     char buf[OTA_MANIFEST_MAX];
@@ -372,6 +374,7 @@ static void encoder_refuses(void **state)
     bad[11].delta.url = ota_text_of("d");
     bad[12].delta.url = ota_text_of("/d");
     bad[13].now = OTA_JSON_INT_MAX + 1ULL;
+    bad[14].wait_seconds = OTA_WAIT_SECONDS_MAX + 1;
     assert_true(ota_manifest_encode_payload(&good, buf, sizeof(buf)) > 0);
     for (size_t i = 0; i < count; i++)
         assert_int_equal(ota_manifest_encode_payload(&bad[i], buf, sizeof(buf)), OTA_E_RANGE);

@@ -83,7 +83,7 @@ function openEnvelope(text) {
 function fieldsOf(payload) {
   const { delta, ...manifest } = JSON.parse(payload);
   const keys =
-    "device nonce now action poll deployment product hardware version counter size hash sig url";
+    "device nonce now action poll wait deployment product hardware version counter size hash sig url";
   const lines = keys
     .split(" ")
     .filter((key) => key in manifest)

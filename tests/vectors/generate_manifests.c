@@ -214,6 +214,21 @@ static void smallest(struct draft *draft)
     set(draft, "poll", "1");
 }
 
+static void wait_longest(struct draft *draft)
+{
+    add(draft, "wait", "300");
+}
+
+static void wait_none(struct draft *draft)
+{
+    add(draft, "wait", "0");
+}
+
+static void wait_too_long(struct draft *draft)
+{
+    add(draft, "wait", "301");
+}
+
 static void unknown_keys(struct draft *draft)
 {
     add(draft, "later", "{\"a\":[true,false,7],\"b\":\"text\"}");
@@ -356,6 +371,7 @@ static const struct {
     {"install-known-key-second", "ok", "install", known_key_second},
     {"none", "ok", "none", plain},
     {"none-smallest", "ok", "none", smallest},
+    {"none-wait", "ok", "none", wait_longest},
     {"none-white-space", "ok", "none", white_space},
     {"hold", "ok", "hold", plain},
     {"cancel", "ok", "cancel", plain},
@@ -377,6 +393,8 @@ static const struct {
     {"delta-key-twice", "duplicate", "install", delta_key_twice},
     {"delta-incomplete", "missing", "install", delta_incomplete},
     {"delta-no-object", "syntax", "install", delta_no_object},
+    {"wait-0", "range", "none", wait_none},
+    {"wait-301", "range", "none", wait_too_long},
 };
 
 /* One value of an install replaced, well signed all the same. NULL: the key is left out. */

@@ -81,6 +81,7 @@ static void configure(struct device *device)
         .poll_ms = options->poll_seconds * 1000,
         .trial_ms_max = options->trial_seconds * 1000,
         .range_len = options->range_bytes,
+        .wait_seconds = options->wait_seconds,
     };
 }
 

@@ -34,6 +34,7 @@ static const char usage[] =
     "  --trial-seconds N         for a trial to reach the server: 1 to 86400 (600)\n"
     "  --timeout-seconds N       for an answer to begin, and between its bytes: 1 to 3600 (20)\n"
     "  --range-bytes N           fetched at a time: 512 to 16777216 (65536)\n"
+    "  --wait-seconds N          to hold a poll open when the server wants it: 0 to 300 (300)\n"
     "  --once                    end after the first poll: 0 when its manifest was verified, else "
     "1\n"
     "  --exit-when-idle          end with 0 when there is nothing to do and nothing to report\n"
@@ -54,6 +55,7 @@ enum option_value {
     OPTION_TRIAL_SECONDS,
     OPTION_TIMEOUT_SECONDS,
     OPTION_RANGE_BYTES,
+    OPTION_WAIT_SECONDS,
     OPTION_ONCE,
     OPTION_EXIT_WHEN_IDLE,
     OPTION_HELP,
@@ -74,6 +76,7 @@ static const struct option long_options[] = {
     {"trial-seconds", required_argument, NULL, OPTION_TRIAL_SECONDS},
     {"timeout-seconds", required_argument, NULL, OPTION_TIMEOUT_SECONDS},
     {"range-bytes", required_argument, NULL, OPTION_RANGE_BYTES},
+    {"wait-seconds", required_argument, NULL, OPTION_WAIT_SECONDS},
     {"once", no_argument, NULL, OPTION_ONCE},
     {"exit-when-idle", no_argument, NULL, OPTION_EXIT_WHEN_IDLE},
     {"help", no_argument, NULL, OPTION_HELP},
@@ -214,6 +217,8 @@ static bool take(struct host_options *options, int option, const char *value)
         return take_number("timeout-seconds", value, 1, 3600, &options->timeout_seconds);
     case OPTION_RANGE_BYTES:
         return take_number("range-bytes", value, 512, 16777216, &options->range_bytes);
+    case OPTION_WAIT_SECONDS:
+        return take_number("wait-seconds", value, 0, OTA_WAIT_SECONDS_MAX, &options->wait_seconds);
     case OPTION_ONCE:
         options->once = true;
         return true;
@@ -256,6 +261,7 @@ bool host_options_parse(struct host_options *options, int argc, char **argv, int
     int option;
 
     memset(options, 0, sizeof *options);
+    options->wait_seconds = OTA_WAIT_SECONDS_MAX;
     *status = EXIT_USAGE;
     while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
         if (option == OPTION_HELP) {

@@ -32,6 +32,7 @@ struct host_options {
     uint32_t trial_seconds;
     uint32_t timeout_seconds;
     uint32_t range_bytes;
+    uint32_t wait_seconds;
     bool once;
     bool exit_when_idle;
 };

@@ -1,0 +1,19 @@
+/*
+ * Waiting for news: between the polls that its interval asks for, an idle client asks the server to
+ * hold a poll open. It only comes sooner by that: when nothing can be held, by the server or by
+ * what stands between, it polls as if there were no waiting.
+ */
+#ifndef OTA_DEVICE_CORE_CLIENT_WAIT_H
+#define OTA_DEVICE_CORE_CLIENT_WAIT_H
+
+#include "device/core/client_exchange.h"
+
+/* Whether the client has nothing else to do and waiting is wanted; *due_ms is when to begin. */
+bool ota_client_may_wait(const struct ota_client *client, uint32_t *due_ms);
+void ota_client_wait(struct ota_client *client);
+/* While a wait is under way: whether something else has become due that it stands in the way of. */
+bool ota_client_wait_is_in_the_way(struct ota_client *client);
+
+extern const struct ota_client_kind ota_client_wait_kind;
+
+#endif
