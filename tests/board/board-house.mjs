@@ -9,6 +9,8 @@ import { test } from "node:test";
 
 import { Device, House, Program, sleep, until } from "../e2e/house.mjs";
 
+export { STATUS } from "./run-board.mjs";
+
 const BUILD = path.resolve(process.env.BUILD_DIR ?? "build");
 const BOARD = path.resolve("build/board");
 const ARM = "build/arm";
@@ -137,6 +139,12 @@ export class Board extends Device {
   async ended() {
     await this.program.ended;
     return this.program.child.exitCode;
+  }
+
+  // Power off in order; the emulator's counters.
+  async stop() {
+    await this.end("SIGTERM");
+    return JSON.parse(fs.readFileSync(this.stats, "utf8"));
   }
 
   known() {
