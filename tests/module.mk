@@ -51,6 +51,11 @@ lint: ## format, -Werror with gcc and clang, cppcheck, shellcheck, OpenAPI
 vectors: $(VECTOR_GENERATOR) ## write the signed vectors again; the same bytes unless the generator changed
 	$(VECTOR_GENERATOR) tests/vectors
 
+.PHONY: faults
+faults: $(NODE_MODULES) ## kill and fail at every write, sync and rename of a change (2 minutes; a short form is in make test)
+	@$(MAKE) --no-print-directory -j$$(nproc) SAN=1 compile
+	@FAULTS_SECONDS=0 tests/run --build build/san --timeout 3600 tests/api/faults.test.mjs
+
 include tests/demo/demo.mk
 include tests/board/board.mk
 include tests/ops/ops.mk

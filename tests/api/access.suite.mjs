@@ -12,14 +12,33 @@ const RANK = { viewer: 1, operator: 2, admin: 3 };
 describe("access", () => {
   let otad;
   let tokens; // by role
+  let dead; // by the same: revoked, replaced or deleted
   before(async () => {
     otad = await Otad.start();
     const device = await otad.device("device-1");
     const key = await otad.expect(201, "POST", "/api/v1/enrolment-keys", { body: { name: "line", product: "demo-hub", policy: "accept" } });
     tokens = { device: device.token, enrolment: key.key };
     for (const role of Object.keys(RANK)) tokens[role] = await otad.token(role);
+    dead = await deadTokens();
   });
   after(() => otad.stop());
+
+  async function deadTokens() {
+    const made = {};
+    for (const role of Object.keys(RANK)) {
+      const { id, token } = await otad.expect(201, "POST", "/api/v1/tokens", { body: { name: `dead-${role}`, role } });
+      await otad.expect(204, "DELETE", `/api/v1/tokens/${id}`);
+      made[role] = token;
+    }
+    const key = await otad.expect(201, "POST", "/api/v1/enrolment-keys", { body: { name: "dead", product: "demo-hub", policy: "accept" } });
+    await otad.expect(204, "DELETE", `/api/v1/enrolment-keys/${key.id}`);
+    made.enrolment = key.key;
+    made["replaced device"] = (await otad.device("dead-1")).token;
+    await otad.expect(200, "POST", "/api/v1/devices/dead-1/token");
+    made["deleted device"] = (await otad.device("dead-2")).token;
+    await otad.expect(204, "DELETE", "/api/v1/devices/dead-2");
+    return made;
+  }
 
   // A path that exists as a route, with an id that does not exist as a row.
   const target = (path) => path.replace("{hash}", "0".repeat(64)).replace(/^(\/api\/v1\/devices\/)\{id\}/, "$1nobody").replace("{id}", "4000000");
@@ -56,6 +75,12 @@ describe("access", () => {
           assert.equal(answer.status, isRole ? 403 : 401, kind);
           if (method !== "HEAD") assert.equal(answer.body.code, isRole ? "role_insufficient" : "token_kind");
         }
+      }
+      for (const [kind, token] of Object.entries(dead)) {
+        const answer = await call(token);
+        const isKind = kind.endsWith(needed) || (kind in RANK && needed in RANK);
+        assert.equal(answer.status, 401, `a dead ${kind}`);
+        if (method !== "HEAD") assert.equal(answer.body.code, isKind ? "token_revoked" : "token_kind", `a dead ${kind}`);
       }
     });
   }
@@ -167,7 +192,7 @@ describe("access", () => {
 
   test("no token, key or private key is in the log, and none is in the database", async () => {
     await otad.restart();
-    const secrets = [otad.admin, ...Object.values(tokens)];
+    const secrets = [otad.admin, ...Object.values(tokens), ...Object.values(dead)];
     const store = ["otad.db", "otad.db-wal"].map((name) => `${otad.dir}/data/${name}`).filter(fs.existsSync).map((name) => fs.readFileSync(name, "latin1")).join("");
     for (const secret of secrets) {
       assert.ok(!otad.log.includes(secret.slice(4)));

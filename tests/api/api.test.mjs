@@ -7,6 +7,7 @@ import { unseen } from "./lib/contract.mjs";
 
 import "./walk.suite.mjs";
 import "./access.suite.mjs";
+import "./own.suite.mjs";
 import "./session.suite.mjs";
 import "./firmware.suite.mjs";
 import "./ranges.suite.mjs";

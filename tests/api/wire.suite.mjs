@@ -41,6 +41,18 @@ describe("wire", () => {
     "Transfer-Encoding xchunked": ["Transfer-Encoding: xchunked"],
     "a folded Transfer-Encoding": ["Transfer-Encoding:\r\n chunked", "Content-Length: 5"],
     "two Hosts": ["Host: y", "Content-Length: 5"],
+    "a blank before the colon": ["Content-Length : 5"],
+    "a blank before the colon of Transfer-Encoding": ["Transfer-Encoding : chunked", "Content-Length: 5"],
+    "a tab in the name": ["Transfer-Encoding\t: chunked", "Content-Length: 5"],
+    "Transfer-Encoding chunked twice in one": ["Transfer-Encoding: chunked, chunked"],
+    "Transfer-Encoding with a vertical tab": ["Transfer-Encoding: \x0bchunked", "Content-Length: 5"],
+    "Transfer-Encoding in quotes": ['Transfer-Encoding: "chunked"', "Content-Length: 5"],
+    "a bare carriage return before Transfer-Encoding": ["X: y\rTransfer-Encoding: chunked", "Content-Length: 5"],
+    "a first header that begins with a blank": [" Transfer-Encoding: chunked", "Content-Length: 5"],
+    "a Content-Length with a fraction": ["Content-Length: 5.0"],
+    "a Content-Length with an exponent": ["Content-Length: 5e0"],
+    "a Content-Length with a low line": ["Content-Length: 1_0"],
+    "a Content-Length with words": ["Content-Length: 5 bytes"],
   };
   for (const [name, headers] of Object.entries(smuggling))
     test(`${name} is refused, and nothing behind it is run`, async () => {
@@ -50,6 +62,30 @@ describe("wire", () => {
       assert.ok(statuses.length === 0 || (statuses[0] >= 400 && statuses[0] < 500), text);
       assert.equal(await groups(), before);
     });
+
+  const chunks = {
+    "a size that is no number": "x\r\nabc\r\n0\r\n\r\n",
+    "a negative size": "-1\r\nabc\r\n0\r\n\r\n",
+    "a size with 0x": "0x3\r\nabc\r\n0\r\n\r\n",
+    "a size over 64 bits": "fffffffffffffffff\r\nabc\r\n0\r\n\r\n",
+    "a size that wraps to 0": "10000000000000000\r\n\r\n",
+    "more bytes than its size": "2\r\nabcdef\r\n0\r\n\r\n",
+    "a blank before the size": " 3\r\nabc\r\n0\r\n\r\n",
+    "no size": "\r\nabc\r\n0\r\n\r\n",
+  };
+  for (const [name, body] of Object.entries(chunks))
+    test(`a chunk with ${name} makes nothing, nor does what stands behind it`, async () => {
+      const before = await groups();
+      const behind = request(["POST /api/v1/groups HTTP/1.1", host, auth, "Content-Length: 18"], '{"name":"smuggle"}');
+      const { statuses, text } = await send(request(["POST /api/v1/groups HTTP/1.1", host, auth, "Transfer-Encoding: chunked"], body + behind));
+      assert.ok(statuses.every((status) => status >= 400 && status < 500), text);
+      assert.equal(await groups(), before);
+    });
+
+  test("a body in chunks, with an extension and a trailer, is taken once", async () => {
+    const { statuses } = await send(request(["POST /api/v1/groups HTTP/1.1", host, auth, "Transfer-Encoding: chunked"], '8;a=b\r\n{"name":\r\nA\r\n"chunked"}\r\n0\r\nX-Trailer: a\r\n\r\n') + request(["GET /healthz HTTP/1.1", host, "Connection: close"]));
+    assert.deepEqual(statuses, [201, 200]);
+  });
 
   test("a request without Host, or with a control character in a header, is refused", async () => {
     for (const lines of [["GET /healthz HTTP/1.1"], ["GET /healthz HTTP/1.1", host, "X: a\x01b"], ["GET /healthz HTTP/1.1", host, "X: a\x7fb"], ["GET /healthz HTTP/1.1", host, "X y: a"], ["GET /healthz HTTP/1.1", host, "X:"], ["GET /healthz HTTP/1.1", host, "X:", " a: b"], ["GET /healthz HTTP/1.1", host, auth, auth]]) {
@@ -184,24 +220,74 @@ describe("wire", () => {
     assert.deepEqual(fine.statuses, [100]);
   });
 
-  test("hundreds of slow connections do not keep others waiting", async () => {
+  // The machine may be busy with other things: with and without take turns, what is short is not told
+  // apart, and one good comparison of three is enough. Slow connections that do keep others waiting spoil all.
+  test("500 connections at one byte a second do not double what others wait", { timeout: 120000 }, async () => {
     const device = await otad.device("swift");
-    const slow = Array.from({ length: 300 }, () => {
-      const socket = net.connect(otad.port, "127.0.0.1");
-      socket.on("error", () => {});
-      socket.write("GET /healthz HT");
-      return socket;
-    });
-    await sleep(300);
-    const times = [];
-    for (let i = 0; i < 100; i++) {
-      for (const socket of slow.slice(i * 3, i * 3 + 3)) socket.write("T");
-      const start = process.hrtime.bigint();
-      await device.poll();
-      times.push(Number(process.hrtime.bigint() - start) / 1e6);
+    const floor = 25; // ms
+    const text = request(["POST /api/v1/groups HTTP/1.1", host, auth, "Content-Length: 1000"], "x".repeat(1000));
+    const slow = Array.from({ length: 500 }, () => net.connect(otad.port, "127.0.0.1").on("error", () => {}));
+    let sent = 0;
+    const drip = () => {
+      for (const socket of slow) if (socket.writable) socket.write(text[sent % text.length]);
+      sent++;
+    };
+    const sample = async (times, isSlow) => {
+      const timer = isSlow ? setInterval(drip, 1000) : undefined;
+      if (isSlow) drip();
+      for (let i = 0; i < 100; i++) {
+        const start = process.hrtime.bigint();
+        await device.poll();
+        times.push(Number(process.hrtime.bigint() - start) / 1e6);
+      }
+      clearInterval(timer);
+    };
+    const p99 = (times) => [...times].sort((a, b) => a - b)[Math.floor(times.length * 0.99)];
+    const seen = [];
+    let good = false;
+    for (let attempt = 0; attempt < 3 && !good; attempt++) {
+      const [without, among] = [[], []];
+      for (let turn = 0; turn < 3; turn++) {
+        await sample(without, false);
+        await sample(among, true);
+      }
+      seen.push(`${p99(without).toFixed(1)} ms, ${p99(among).toFixed(1)} ms among slow ones`);
+      good = p99(among) <= Math.max(floor, 2 * p99(without));
     }
-    times.sort((a, b) => a - b);
     for (const socket of slow) socket.destroy();
-    assert.ok(times[94] < 200, `the 95th of 100 polls took ${times[94]} ms`);
+    assert.ok(good, seen.join("; "));
+  });
+});
+
+describe("wire, files", () => {
+  test("no path that is asked for opens a file outside of the data directory", async () => {
+    const otad = await Otad.start({ env: { ASAN_OPTIONS: "detect_leaks=0" } }); // which strace would disturb
+    const trace = `${otad.dir}/trace`;
+    try {
+      await otad.end();
+      await otad.launch(["strace", "-f", "-qq", "-o", trace, "-e", "trace=open,openat,openat2,unlink,rename", "-e", "signal=none"]);
+      const before = fs.readFileSync(trace, "utf8").length;
+      const device = await otad.device("curious");
+      const names = ["../../../../etc/passwd", "..%2f..%2f..%2fetc%2fpasswd", "%2e%2e/%2e%2e/etc/passwd", "/etc/passwd", "%2fetc%2fpasswd", "..\\..\\etc\\passwd", "a%00/etc/passwd", "....//....//etc/passwd", "server-key.pem", "../server-key.pem", "0".repeat(64)];
+      for (const name of names)
+        for (const [prefix, token] of [["/device/v1/firmware/", device.token], ["/api/v1/firmware/", otad.admin], ["/api/v1/devices/", otad.admin], ["/", otad.admin]])
+          for (const method of ["GET", "DELETE"]) {
+            const { text } = await exchange(otad.port, request([`${method} ${prefix}${name} HTTP/1.1`, host, `Authorization: Bearer ${token}`, "Connection: close"]));
+            assert.match(text, /^HTTP\/1\.1 4\d\d /, `${method} ${prefix}${name}`);
+            assert.ok(!/root:|PRIVATE KEY/.test(text));
+          }
+      const data = fs.realpathSync(`${otad.dir}/data`);
+      const opened = [...fs.readFileSync(trace, "utf8").slice(before).matchAll(/\b(?:open|openat|openat2|unlink|rename)\((?:AT_FDCWD, )?"([^"]*)"/g)].map((found) => found[1]);
+      const outside = opened.filter((name) => !`${name}/`.startsWith(`${data}/`) && !name.startsWith("/proc/self/") && !name.startsWith("/sys/"));
+      assert.deepEqual(outside, []);
+      assert.ok(opened.every((name) => !name.includes("..") && !name.endsWith("server-key.pem")), opened.join("\n"));
+      assert.ok(opened.length > 0, "the trace saw the database's files");
+    } finally {
+      const { pid } = otad.process;
+      const below = fs.readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim().split(" ")[0];
+      process.kill(Number(below), "SIGTERM");
+      await otad.exited;
+      fs.rmSync(otad.dir, { recursive: true, force: true });
+    }
   });
 });
