@@ -236,12 +236,16 @@ export class House {
       "-o", path.join(dir, "token"));
     const device = new Device(this, id, [
       "--dir", dir, "--id", id, "--product", product, "--hardware", hardware,
-      "--server", `http://127.0.0.1:${this.wire.port}`, "--token-file", path.join(dir, "token"),
+      ...this.deviceServer(), "--token-file", path.join(dir, "token"),
       "--server-key", this.file("server.pub.pem"), "--release-key", this.file("release.pub.pem"),
       "--image", image, "--poll-seconds", "1"]);
     this.devices.add(device);
     device.start();
     return device;
+  }
+
+  deviceServer() {
+    return ["--server", `http://127.0.0.1:${this.wire.port}`];
   }
 
   // Start a rollout of a version to the devices named, or to all; its id.

@@ -37,7 +37,7 @@ const refused = [
   [{ "--server-key": null }, /--server-key is missing/],
   [{ "--release-key": null }, /--release-key is missing/],
   [{ "--token-file": null }, /--token-file or --enrolment-key-file is missing/],
-  [{ "--server": "https://h" }, /--server https:\/\/h: this build has no TLS/],
+  [{ "--server": "https://h" }, /https:\/\/ needs --cacert/],
   [{ "--server": "ftp://h" }, /must be http:\/\/HOST/],
   [{ "--server": "http://" }, /must name a host/],
   [{ "--server": "http://[::1]" }, /must name a host/],

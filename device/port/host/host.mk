@@ -14,9 +14,12 @@ $(B)/liblwip.a: $(LWIP_SOURCES:%=$(B)/obj/lwip/%.o)
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
 
 HOST_MAIN := device/port/host/main.c device/port/host/chip.c device/port/host/options.c \
-             device/port/host/pem.c
+             device/port/host/pem.c device/port/host/host_tls.c
 HOST_NET := device/net/transport_lwip.c device/port/host/slirp_netif.c
-HOST_LWIP_USERS := $(HOST_NET) device/port/host/main.c tests/unit/test_transport_lwip.c
+HOST_LWIP_USERS := $(HOST_NET) device/port/host/main.c device/port/host/host_tls.c tests/unit/test_transport_lwip.c
+HOST_TLS_USERS := device/port/host/main.c device/port/host/host_tls.c
+$(call objects,$(HOST_TLS_USERS)): CPPFLAGS += -isystem $(BEARSSL)/inc
+$(call objects,$(HOST_TLS_USERS)): | $(BEARSSL)/.fetched
 $(call objects,$(HOST_LWIP_USERS)): CPPFLAGS += $(HOST_LWIP_CPPFLAGS)
 $(call objects,$(HOST_LWIP_USERS)): | $(LWIP)/.fetched
 $(eval $(call library,device-net,$(HOST_NET)))
@@ -26,7 +29,7 @@ UNIT_TESTS += test_transport_lwip
 TEST_LIBS_test_transport_lwip := $(B)/libdevice-net.a $(B)/libdevice-http.a $(B)/liblwip.a $(B)/libprotocol.a -lslirp
 
 PROGRAMS += $(B)/ota-device
-$(B)/ota-device: $(call objects,$(HOST_MAIN)) $(B)/libdevice-net.a $(B)/libdevice-http.a \
+$(B)/ota-device: $(call objects,$(HOST_MAIN)) $(B)/libdevice-tls.a $(B)/libtls-files.a $(B)/libdevice-net.a $(B)/libdevice-http.a \
                  $(B)/liblwip.a $(B)/libdevice-client.a $(B)/libdevice-boot.a $(B)/libdevice-core.a \
                  $(B)/libdevice-host.a $(B)/libdevice-crypto.a $(B)/libprotocol.a
 	@echo "  LD    $@"

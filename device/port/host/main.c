@@ -7,6 +7,7 @@
 #include "device/core/client.h"
 #include "device/net/transport_lwip.h"
 #include "device/port/host/chip.h"
+#include "device/port/host/host_tls.h"
 #include "device/port/host/options.h"
 #include "device/port/host/slirp_netif.h"
 #include "protocol/error.h"
@@ -17,6 +18,7 @@ struct device {
     struct host_options options;
     struct host_chip chip;
     struct slirp_netif *net;
+    struct host_tls tls;
     struct ota_lwip_config lwip_config;
     struct ota_lwip_transport lwip;
     struct ota_transport transport;
@@ -41,10 +43,14 @@ static bool open_network(struct device *device)
         fprintf(stderr, "ota-device: libslirp does not start\n");
         return false;
     }
+    if (options->tls &&
+        !host_tls_open(&device->tls, options->host, options->ca_file, &device->chip.platform))
+        return false;
     device->lwip_config = (struct ota_lwip_config){
         .host = local ? SLIRP_NETIF_HOST : options->host,
         .port = options->port,
         .authority = options->authority,
+        .allocator = options->tls ? &device->tls.allocator : NULL,
         .head_ms_max = timeout_ms != 0 ? timeout_ms : OTA_LWIP_HEAD_MS_MAX,
         .idle_ms_max = timeout_ms != 0 ? timeout_ms : OTA_LWIP_IDLE_MS_MAX,
         .keep_ms_max = OTA_LWIP_KEEP_MS_MAX,

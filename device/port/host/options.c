@@ -22,7 +22,9 @@ static const char usage[] =
     "on.\n"
     "\n"
     "  --dir DIR                 where the flash is kept; created when it isn't there\n"
-    "  --server URL              http://HOST[:PORT]; 127.0.0.1 and localhost are this machine\n"
+    "  --server URL              http[s]://HOST[:PORT]; 127.0.0.1 and localhost are this machine\n"
+    "  --cacert FILE             with https://: PEM of the CA that signed the server's "
+    "certificate\n"
     "  --id ID                   [A-Za-z0-9._:-], up to 64 characters\n"
     "  --product, --hardware     [A-Za-z0-9._-], up to 32 characters each\n"
     "  --token-file FILE         the device's token, as otactl device add gave it\n"
@@ -56,6 +58,7 @@ enum option_value {
     OPTION_TIMEOUT_SECONDS,
     OPTION_RANGE_BYTES,
     OPTION_WAIT_SECONDS,
+    OPTION_CACERT,
     OPTION_ONCE,
     OPTION_EXIT_WHEN_IDLE,
     OPTION_HELP,
@@ -77,6 +80,7 @@ static const struct option long_options[] = {
     {"timeout-seconds", required_argument, NULL, OPTION_TIMEOUT_SECONDS},
     {"range-bytes", required_argument, NULL, OPTION_RANGE_BYTES},
     {"wait-seconds", required_argument, NULL, OPTION_WAIT_SECONDS},
+    {"cacert", required_argument, NULL, OPTION_CACERT},
     {"once", no_argument, NULL, OPTION_ONCE},
     {"exit-when-idle", no_argument, NULL, OPTION_EXIT_WHEN_IDLE},
     {"help", no_argument, NULL, OPTION_HELP},
@@ -149,17 +153,14 @@ static bool take_key(const char *option, const char *path, uint8_t keys[][OTA_PU
     return true;
 }
 
-/* http://HOST[:PORT][/] */
+/* http[s]://HOST[:PORT][/] */
 static bool take_server(const char *text, struct host_options *options)
 {
-    static const char scheme[] = "http://";
-    uint32_t port = 80;
-
-    if (strncmp(text, "https://", 8) == 0)
-        return refuse("server", text, "this build has no TLS: use http:// and a trusted network");
-    if (strncmp(text, scheme, sizeof scheme - 1) != 0)
-        return refuse("server", text, "must be http://HOST[:PORT]");
-    const char *at = text + sizeof scheme - 1;
+    options->tls = strncmp(text, "https://", 8) == 0;
+    if (!options->tls && strncmp(text, "http://", 7) != 0)
+        return refuse("server", text, "must be http://HOST[:PORT] or https://HOST[:PORT]");
+    uint32_t port = options->tls ? 443 : 80;
+    const char *at = text + (options->tls ? 8 : 7);
     size_t len = strcspn(at, "/");
     size_t host_len = strcspn(at, ":/");
     if (at[len] == '/' && at[len + 1] != '\0')
@@ -219,6 +220,9 @@ static bool take(struct host_options *options, int option, const char *value)
         return take_number("range-bytes", value, 512, 16777216, &options->range_bytes);
     case OPTION_WAIT_SECONDS:
         return take_number("wait-seconds", value, 0, OTA_WAIT_SECONDS_MAX, &options->wait_seconds);
+    case OPTION_CACERT:
+        options->ca_file = value;
+        return true;
     case OPTION_ONCE:
         options->once = true;
         return true;
@@ -252,6 +256,11 @@ static bool is_complete(const struct host_options *options)
             fprintf(stderr, "ota-device: %s is missing; --help tells all\n", required[i].name);
             return false;
         }
+    }
+    if (options->tls && options->ca_file == NULL) {
+        fprintf(stderr, "ota-device: https:// needs --cacert, the certificate that vouches for the "
+                        "server's\n");
+        return false;
     }
     return true;
 }

@@ -22,6 +22,8 @@ struct host_options {
     char host[HOST_DNS_NAME_MAX + 1];
     char authority[HOST_DNS_NAME_MAX + 7]; /* with ":PORT" when the URL has one */
     uint16_t port;
+    bool tls;                                /* https:// */
+    const char *ca_file;                     /* NULL: none */
     char token[HOST_SECRET_MAX + 1];         /* "" for none */
     char enrolment_key[HOST_SECRET_MAX + 1]; /* "" for none */
     uint8_t server_keys[HOST_KEYS_MAX][OTA_PUBLIC_KEY_LEN];
