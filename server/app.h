@@ -11,6 +11,7 @@
 
 #include "protocol/report.h"
 #include "server/blobs.h"
+#include "server/census.h"
 #include "server/config.h"
 #include "server/fleet.h"
 #include "server/log.h"
@@ -41,6 +42,7 @@ struct app {
     struct writer *writer;
     struct fleet *fleet;
     struct steer steer;
+    struct census_taker census;
     struct signer *signer;
     struct herald *herald;
     struct blobs *blobs;
@@ -50,6 +52,7 @@ struct app {
     atomic_int hashing; /* passwords */
     struct throttle *sign_ins;
     atomic_int plans; /* under way: dry runs over all devices */
+    struct streams *streams;
     atomic_bool draining;
     struct app_counters counters;
 };

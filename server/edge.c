@@ -206,7 +206,7 @@ static enum MHD_Result queue(struct connection *c)
     struct request *rq = c->request;
     size_t len = rq->answer.blob != NULL ? rq->answer.blob_len : rq->answer.len;
 
-    set_deadline(c, EDGE_ANSWER_SECONDS + len / EDGE_ANSWER_RATE);
+    set_deadline(c, EDGE_ANSWER_SECONDS + rq->answer.seconds + len / EDGE_ANSWER_RATE);
     return request_queue(rq) ? MHD_YES : MHD_NO;
 }
 

@@ -11,6 +11,7 @@
 #include "server/audit.h"
 #include "server/auth.h"
 #include "server/framing.h"
+#include "server/streams.h"
 #include "server/web.h"
 
 #define DISCARD_MAX (1U << 20)           /* bytes of an unwanted body that are read to its end */
@@ -301,6 +302,11 @@ static struct MHD_Response *make_response(struct request *rq)
             answer->blob = NULL; /* the response holds it now */
         return response;
     }
+    if (answer->stream != NULL) {
+        struct stream *stream = answer->stream;
+        answer->stream = NULL; /* the response's now */
+        return stream_response(stream);
+    }
     if (answer->fixed != NULL)
         return MHD_create_response_from_buffer(answer->len, (void *)(uintptr_t)answer->fixed,
                                                MHD_RESPMEM_PERSISTENT);
@@ -402,5 +408,6 @@ void request_drop(struct request *rq)
     free(rq->body);
     free(rq->answer.body);
     blob_release(rq->answer.blob);
+    stream_close(rq->answer.stream);
     json_free(&rq->out);
 }

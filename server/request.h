@@ -100,6 +100,8 @@ struct answer {
     struct blob *blob; /* a part of it instead of a body */
     size_t blob_first;
     size_t blob_len;
+    struct stream *stream; /* events, instead of a body; for so many seconds */
+    uint32_t seconds;
     const char *fixed; /* bytes that stay for ever, instead of a body */
     const char *code;  /* of a problem */
     struct answer_header headers[REQUEST_HEADERS_MAX];
@@ -228,6 +230,9 @@ bool request_is_upload(const struct request *rq);
 int request_query(struct request *rq, const char *name, char *buf, size_t cap);
 /* Refuse parameters that are not in `names` (ended by NULL), and those that stand twice. */
 bool request_check_query(struct request *rq, const char *const *names);
+/* A whole number from min to max, `fallback` when it is not there. False: the problem is set. */
+bool request_query_number(struct request *rq, const char *name, int64_t min, int64_t max,
+                          int64_t fallback, int64_t *number);
 /* limit and cursor. False: the problem is set. */
 bool request_page(struct request *rq, struct db_page *page);
 /* A path segment that must be a row's id; 0 for none, and the problem (404) is set. */

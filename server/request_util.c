@@ -242,19 +242,30 @@ static bool parse_number(const char *text, int64_t max, int64_t *number)
     return true;
 }
 
+bool request_query_number(struct request *rq, const char *name, int64_t min, int64_t max,
+                          int64_t fallback, int64_t *number)
+{
+    char text[CURSOR_MAX + 1];
+    int found = request_query(rq, name, text, sizeof(text));
+
+    *number = fallback;
+    if (found <= 0)
+        return found == 0;
+    if (parse_number(text, max, number) && *number >= min)
+        return true;
+    request_problem(rq, 400, "query_invalid", "%s must be a whole number from %lld to %lld.", name,
+                    (long long)min, (long long)max);
+    return false;
+}
+
 bool request_page(struct request *rq, struct db_page *page)
 {
     char text[CURSOR_MAX + 1];
-    int64_t number = LIMIT_DEFAULT;
-    int found = request_query(rq, "limit", text, sizeof(text));
+    int64_t number;
+    int found;
 
-    if (found < 0)
+    if (!request_query_number(rq, "limit", 1, DB_PAGE_MAX, LIMIT_DEFAULT, &number))
         return false;
-    if (found > 0 && (!parse_number(text, DB_PAGE_MAX, &number) || number < 1)) {
-        request_problem(rq, 400, "query_invalid", "limit must be a whole number from 1 to %d.",
-                        DB_PAGE_MAX);
-        return false;
-    }
     page->limit = (int)number;
     page->after = 0;
     found = request_query(rq, "cursor", text, sizeof(text));

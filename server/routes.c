@@ -45,6 +45,10 @@ const struct route ROUTES[] = {
      NULL},
     {"GET", V1 "/audit", ROLE_ADMIN, BODY_NONE, api_audit_list, NULL, NULL, NULL},
 
+    {"GET", V1 "/fleet", ROLE_VIEWER, BODY_NONE, api_fleet_show, NULL, NULL, NULL},
+    {"GET", V1 "/fleet/history", ROLE_VIEWER, BODY_NONE, api_fleet_history, NULL, NULL, NULL},
+    {"GET", V1 "/events", ROLE_VIEWER, BODY_NONE, api_events, NULL, NULL, NULL},
+
     {"GET", V1 "/firmware", ROLE_VIEWER, BODY_NONE, api_firmware_list, NULL, NULL, NULL},
     {"POST", V1 "/firmware", ROLE_OPERATOR, BODY_NONE, api_firmware_open, api_firmware_write, NULL,
      api_firmware_settle},

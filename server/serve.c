@@ -17,6 +17,7 @@
 #include "protocol/text.h"
 #include "server/edge.h"
 #include "server/herald.h"
+#include "server/streams.h"
 #include "server/ticker.h"
 #include "server/token_command.h"
 
@@ -119,6 +120,7 @@ static bool load(struct server *server, struct db *db)
     error = fleet_load(app->fleet, db);
     if (error != DB_OK)
         return fail(server, "loading the fleet", db_error_name(error));
+    census_init(&app->census, app->fleet, app->config.poll_seconds);
     app->steer = (struct steer){.fleet = app->fleet, .log = &app->log};
     return true;
 }
@@ -173,6 +175,9 @@ static bool start(struct server *server)
     app->sign_ins = throttle_new();
     if (app->sign_ins == NULL)
         return fail(server, "the limits of sign-ins", "out of memory");
+    app->streams = streams_start(app);
+    if (app->streams == NULL)
+        return fail(server, "the streams", "out of memory");
     app->signer = signer_open(app->config.data_dir, error, sizeof(error));
     if (app->signer == NULL)
         return fail(server, "the server key", error);
@@ -197,13 +202,16 @@ static void stop(struct server *server)
 
     atomic_store(&app->draining, true);
     herald_drain(app->herald);
+    streams_drain(app->streams);
     if (server->edge != NULL)
         edge_drain(server->edge, DRAIN_SECONDS);
     ticker_stop(server->ticker);
     writer_stop(app->writer);
     edge_stop(server->edge);
     herald_stop(app->herald);
+    streams_stop(app->streams);
     db_close(app->reader);
+    census_close(&app->census);
     fleet_free(app->fleet);
     blobs_free(app->blobs);
     signer_free(app->signer);

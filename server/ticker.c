@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "server/historian.h"
+
 #define TICK_MS 200
 #define CHECKPOINT_MS 100
 /* A device that polls every five minutes costs one row a poll: written seldom and in the order of
@@ -16,6 +18,7 @@ struct ticker {
     pthread_t tick_thread;
     pthread_t checkpoint_thread;
     atomic_bool stopping;
+    struct historian historian;
     struct fleet_ref flushing[FLUSH_MAX];
     size_t flushing_count;
 };
@@ -95,6 +98,7 @@ static void *tick_main(void *ctx)
             flush(ticker);
             flush_at = app_now() + FLUSH_SECONDS;
         }
+        historian_tick(&ticker->historian, app_now());
         if (error != DB_OK) {
             log_note(&app->log, LOG_ERROR, "tick_failed", "%s", db_error_name(error));
             pause_ms(1000);
@@ -127,6 +131,7 @@ struct ticker *ticker_start(struct app *app, struct db *keeper)
         return NULL;
     ticker->app = app;
     ticker->keeper = keeper;
+    ticker->historian = (struct historian){.taker = &app->census, .writer = app->writer};
     if (pthread_create(&ticker->tick_thread, NULL, tick_main, ticker) != 0) {
         free(ticker);
         return NULL;

@@ -9,6 +9,7 @@ import "./walk.suite.mjs";
 import "./access.suite.mjs";
 import "./own.suite.mjs";
 import "./session.suite.mjs";
+import "./fleet.suite.mjs";
 import "./firmware.suite.mjs";
 import "./ranges.suite.mjs";
 import "./devices.suite.mjs";
