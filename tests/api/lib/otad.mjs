@@ -89,8 +89,10 @@ export class Otad {
       all["content-type"] ??= "application/octet-stream";
     }
     const response = await fetch(this.url + target, { method, headers: all, body: payload, redirect: "manual" });
-    const bytes = Buffer.from(await response.arrayBuffer());
     const type = response.headers.get("content-type") ?? "";
+    const isEndless = type.startsWith("text/event-stream");
+    if (isEndless) await response.body.cancel();
+    const bytes = isEndless ? Buffer.alloc(0) : Buffer.from(await response.arrayBuffer());
     const answer = { status: response.status, headers: response.headers, bytes, body: /json/.test(type) && bytes.length > 0 ? JSON.parse(bytes) : undefined };
     if (check) checkAnswer(method, target, answer);
     return answer;
