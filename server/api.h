@@ -76,5 +76,10 @@ void api_put_stage_settings(struct json_writer *out, struct db *db,
 /* A copy of the path's rollout; false when the problem is set. */
 bool api_copy_rollout(struct request *rq, struct fleet_rollout *copy);
 const char *api_device_state_name(enum db_device_state state);
+/* api_device_search.c: the rest of a list's filters, from memory; page->after is a slot there. */
+void api_devices_search(struct request *rq, const struct db_page *page, int64_t group_id,
+                        int state);
+const char *api_presence_name(enum presence presence);
+const char *api_progress_name(enum progress progress); /* NULL: none */
 
 #endif

@@ -58,22 +58,35 @@ static void put_deployment(struct json_writer *out, struct db *db, int64_t devic
     json_object_end(out);
 }
 
-/* The row, with what memory knows better: when it was seen. */
-static void overlay(struct request *rq, struct db_device *row)
+/* What memory knows better than the row: when it was seen, and how its update stands. */
+struct overlay {
+    int64_t last_seen;
+    enum presence presence;
+    enum progress progress;
+};
+
+static struct overlay look(struct request *rq, const struct db_device *row)
 {
+    struct overlay overlay = {.last_seen = row->last_seen};
     struct fleet *fleet = rq->app->fleet;
     struct fleet_device *device;
 
     fleet_lock(fleet);
     device = fleet_find_name(fleet, row->name);
-    if (device != NULL)
-        row->last_seen = device->last_seen;
+    if (device != NULL) {
+        overlay.last_seen = device->last_seen;
+        overlay.presence = census_presence(device, rq->app->census.online_seconds, app_now());
+        overlay.progress = census_progress(fleet, device);
+    }
     fleet_unlock(fleet);
+    return overlay;
 }
 
 static void put_fields(struct request *rq, struct json_writer *out, const struct db_device *row)
 {
     char group[DB_LABEL_MAX + 1];
+    struct overlay overlay = look(rq, row);
+    const char *progress = api_progress_name(overlay.progress);
 
     api_group_name(rq->db, row->group_id, group);
     json_put_string(out, "id", row->name);
@@ -96,17 +109,19 @@ static void put_fields(struct request *rq, struct json_writer *out, const struct
     }
     json_put_bool(out, "trial", row->trial);
     json_put_time(out, "created_at", row->created_at);
-    json_put_time(out, "last_seen", row->last_seen);
+    json_put_time(out, "last_seen", overlay.last_seen);
+    json_put_string(out, "presence", api_presence_name(overlay.presence));
+    if (progress != NULL)
+        json_put_string(out, "progress", progress);
+    else
+        json_put_null(out, "progress");
 }
 
 void api_put_device(struct request *rq, struct json_writer *out, const struct db_device *device)
 {
-    struct db_device row = *device;
-
-    overlay(rq, &row);
     json_object(out);
-    put_fields(rq, out, &row);
-    put_deployment(out, rq->db, row.id);
+    put_fields(rq, out, device);
+    put_deployment(out, rq->db, device->id);
     json_object_end(out);
 }
 
@@ -143,9 +158,22 @@ static bool read_filters(struct request *rq, int64_t *group_id, enum db_device_s
     return found >= 0;
 }
 
+/* What the database can't answer. */
+static bool is_search(struct request *rq)
+{
+    static const char *const names[] = {"q", "tags", "version", "presence", "progress"};
+    char text[SELECTOR_TEXT_MAX + 1];
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (request_query(rq, names[i], text, sizeof(text)) != 0)
+            return true;
+    return false;
+}
+
 void api_devices_list(struct request *rq)
 {
-    static const char *const names[] = {"limit", "cursor", "group", "state", NULL};
+    static const char *const names[] = {"limit", "cursor",  "group",    "state",    "q",
+                                        "tags",  "version", "presence", "progress", NULL};
     enum db_device_state state = 0;
     struct db_device *devices;
     struct json_writer *out;
@@ -156,6 +184,10 @@ void api_devices_list(struct request *rq)
     if (!request_check_query(rq, names) || !request_page(rq, &page) ||
         !read_filters(rq, &group_id, &state))
         return;
+    if (is_search(rq)) {
+        api_devices_search(rq, &page, group_id, (int)state);
+        return;
+    }
     devices = calloc((size_t)page.limit, sizeof(*devices));
     if (devices == NULL) {
         request_problem(rq, 503, "out_of_memory", "The server is out of memory. Try again.");
@@ -237,12 +269,10 @@ static void put_with_token(struct request *rq, unsigned status, const struct db_
                            const struct secret *secret)
 {
     struct json_writer *out = request_json(rq, status);
-    struct db_device copy = *row;
 
-    overlay(rq, &copy);
     json_object(out);
-    put_fields(rq, out, &copy);
-    put_deployment(out, rq->db, copy.id);
+    put_fields(rq, out, row);
+    put_deployment(out, rq->db, row->id);
     json_put_string(out, "token", secret->text);
     json_object_end(out);
 }

@@ -74,6 +74,26 @@ describe("the fleet in numbers", () => {
     for (const query of ["hours=0", "hours=2161", "hours=x", "days=1"]) await otad.refused(400, "query_invalid", "GET", `/api/v1/fleet/history?${query}`);
   });
 
+  test("devices are found by a part of the id, version, tags, presence and progress", async () => {
+    const ids = async (query) => (await otad.expect(200, "GET", `/api/v1/devices?${query}`)).items.map((device) => device.id).sort();
+    await otad.expect(200, "PUT", "/api/v1/devices/fleet-b/tags", { body: { site: "lyon" } });
+    assert.deepEqual(await ids("q=LEET-B"), ["fleet-b"]);
+    assert.deepEqual(await ids("q=nothing-like-it"), []);
+    assert.deepEqual(await ids("version=0.9.0"), ["fleet-a", "fleet-c"]);
+    assert.deepEqual(await ids("tags=site%3Dlyon"), ["fleet-b"]);
+    assert.deepEqual(await ids("tags=!site&q=fleet"), ["fleet-a", "fleet-c"]);
+    assert.deepEqual(await ids("presence=never"), ["fleet-b"]);
+    assert.deepEqual(await ids("presence=online&state=accepted"), ["fleet-a", "fleet-c"]);
+    assert.deepEqual(await ids("progress=failing"), []);
+    const shown = await otad.expect(200, "GET", "/api/v1/devices/fleet-b");
+    assert.deepEqual([shown.presence, shown.progress], ["never", null]);
+    const first = await otad.expect(200, "GET", "/api/v1/devices?q=fleet&limit=2");
+    const rest = await otad.expect(200, "GET", `/api/v1/devices?q=fleet&limit=2&cursor=${first.next}`);
+    assert.deepEqual([...first.items, ...rest.items].map((device) => device.id), ["fleet-a", "fleet-b", "fleet-c"]);
+    assert.equal(rest.next, null);
+    for (const query of ["version=x", "tags=a%3D%3D%3D", "presence=gone", "progress=none", `q=${"x".repeat(65)}`]) await otad.refused(400, "query_invalid", "GET", `/api/v1/devices?${query}`);
+  });
+
   test("a stream says hello, then which rollout and that the fleet changed", async () => {
     const stream = await listen(otad);
     assert.equal(stream.status, 200);
