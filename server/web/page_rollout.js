@@ -1,0 +1,217 @@
+// One rollout: how its stages fill, and what can be done with it.
+import { get, post, query } from "./api.js";
+import { bar } from "./chart.js";
+import { fill, h, part } from "./dom.js";
+import { capital, count, date, duration, number, percent, words } from "./format.js";
+import { isLive, listen } from "./live.js";
+import { counts, eventText, stageName, stageParts, sumOf, totals } from "./rollout_view.js";
+import { badge, box, card, confirm, dot, empty, field, head, moreButton, say, select, table, when } from "./ui.js";
+
+// ---- what can be done ----
+
+const order = (rollout, command, body) => post(`/rollouts/${rollout.id}/${command}`, body ?? {});
+
+// Each says before what it does, and to how many devices.
+const COMMANDS = {
+  start: {
+    button: "Start", main: true,
+    ask: (rollout, reach) => ({ title: `Start ${rollout.name}?`, text: [`${count(reach, "device")} will be offered ${rollout.product} ${rollout.version}, stage by stage.`, `Stage 1 of ${rollout.stages.length}: ${stageName(rollout.stages[0])}.`], submit: "Start rollout", danger: false }),
+  },
+  resume: {
+    button: "Resume", main: true,
+    ask: (rollout, reach, sum) => ({ title: `Resume ${rollout.name}?`, text: [rollout.state === "halted" ? `It was halted: ${rollout.halt_reason} Going on sets its failures aside.` : "New offers go out again.", `${count(sum.waiting, "device")} of ${number(sum.targeted)} still wait.`], submit: rollout.state === "halted" ? "Resume in spite of the halt" : "Resume", danger: rollout.state === "halted" }),
+    body: (rollout) => (rollout.state === "halted" ? { force: true } : {}),
+  },
+  advance: {
+    button: "Next stage",
+    ask: (rollout, reach, sum) => ({ title: "Go on to the next stage?", text: [`Stage ${rollout.current_stage} is taken as it is; stage ${rollout.current_stage + 1} begins. ${count(sum.waiting, "device")} of the rollout still wait.`], submit: "Go on", danger: false }),
+  },
+  pause: {
+    button: "Pause",
+    ask: (rollout, reach, sum) => ({ title: `Pause ${rollout.name}?`, text: [`${count(sum.waiting, "device")} that wait get no offer until you resume.`, `${count(sum.busy, "device")} under way may finish.`], submit: "Pause", danger: false }),
+  },
+  halt: {
+    button: "Halt", danger: true, note: true,
+    ask: (rollout, reach, sum) => ({ title: `Halt ${rollout.name}?`, text: [`${count(sum.waiting, "device")} that wait get no offer, and the rollout counts as bad.`, `${count(sum.busy, "device")} under way may finish; ${count(sum.succeeded, "device")} keep ${rollout.version}.`], submit: `Halt for ${count(sum.waiting + sum.busy, "device")}` }),
+  },
+  cancel: {
+    button: "Cancel", danger: true,
+    ask: (rollout, reach, sum) => ({ title: `Cancel ${rollout.name}?`, text: ["This ends it for good.", rollout.state === "draft" ? "It was never started: no device is touched." : `${count(sum.busy, "device")} under way: those that have not booted it yet drop it. ${count(sum.succeeded, "device")} keep ${rollout.version}, ${count(sum.waiting, "device")} never get it.`], submit: "Cancel for good" }),
+  },
+};
+
+const ALLOWED = {
+  draft: ["start", "cancel"],
+  scheduled: ["pause", "cancel"],
+  running: ["pause", "halt", "cancel"],
+  paused: ["resume", "halt", "cancel"],
+  halted: ["resume", "cancel"],
+  completed: [],
+  cancelled: [],
+};
+
+async function reachOf(rollout) {
+  const plan = await get(`/rollouts/${rollout.id}/plan`);
+  return plan.updated;
+}
+
+async function run(rollout, name, after) {
+  const command = COMMANDS[name];
+  const sum = totals(rollout);
+  const reach = name === "start" ? await reachOf(rollout) : 0;
+  const note = h("input", { name: "note", placeholder: "What you saw, for the log", maxlength: 200 });
+  const done = await confirm({
+    ...command.ask(rollout, reach, sum),
+    content: command.note && field("Why", note, { optional: true }),
+    act: () => order(rollout, name, command.note && note.value.trim() ? { reason: note.value.trim() } : command.body?.(rollout)),
+  });
+  if (!done) return;
+  say(`${command.button}: done.`);
+  await after();
+}
+
+async function rollBack(rollout, after) {
+  const firmware = (await get("/firmware?limit=500")).items.filter((one) => one.product === rollout.product && one.hardware === rollout.hardware && one.id !== rollout.firmware);
+  const sum = totals(rollout);
+  const has = sum.succeeded + sum.unhealthy;
+  if (firmware.length === 0) {
+    await confirm({ title: "Nothing to roll back to", text: [`There is no other release of ${rollout.product} for ${rollout.hardware} on this server. Upload the one that devices should go back to.`], submit: "OK", danger: false, act: async () => {} });
+    return;
+  }
+  const to = select(firmware.reverse().map((one) => [one.id, `${one.product} ${one.version}`]), firmware[0].id, { name: "to" });
+  let made;
+  const done = await confirm({
+    title: `Roll ${rollout.name} back?`,
+    text: [`${count(has, "device")} that run ${rollout.version} go back to the release below, at once and in a rollout of its own.`, rollout.state === "running" || rollout.state === "paused" || rollout.state === "halted" ? `This rollout ends: ${count(sum.waiting + sum.busy, "device")} no longer get ${rollout.version}.` : ""].filter(Boolean),
+    submit: `Roll ${count(has, "device")} back`,
+    content: field("Go back to", to),
+    act: async () => { made = await order(rollout, "rollback", { firmware: Number(to.value) }); },
+  });
+  if (!done) return;
+  say("The rollback has begun.");
+  if (made?.id && made.id !== rollout.id) location.hash = `#/rollouts/${made.id}`;
+  else await after();
+}
+
+function actions(rollout, session, after) {
+  if (session.role === "viewer") return [];
+  const names = ALLOWED[rollout.state].filter((name) => name !== "advance" || rollout.current_stage < rollout.stages.length);
+  const buttons = names.map((name) => {
+    const { button, main, danger } = COMMANDS[name];
+    return h(main ? "button.main" : danger ? "button.danger" : "button", { type: "button", "data-key": name, onclick: (event) => guard(event.target, () => run(rollout, name, after)) }, button);
+  });
+  if (["running", "paused", "halted", "completed"].includes(rollout.state) && totals(rollout).succeeded > 0)
+    buttons.push(h("button.danger", { type: "button", "data-key": "rollback", onclick: (event) => guard(event.target, () => rollBack(rollout, after)) }, "Roll back"));
+  return buttons;
+}
+
+// What goes wrong before the dialog is there is told as well.
+async function guard(button, act) {
+  button.disabled = true;
+  try {
+    await act();
+  } catch (error) {
+    say(error.message);
+  } finally {
+    button.disabled = false;
+  }
+}
+
+// ---- what is shown ----
+
+function rules(stage) {
+  const parts = [`${stage.success_percent} % must succeed`];
+  if (stage.failure_count) parts.push(`halts at ${count(stage.failure_count, "failure")}`);
+  if (stage.failure_percent) parts.push(`halts at ${stage.failure_percent} % failures`);
+  if (stage.sequential) parts.push("halts by sequential test");
+  if (stage.soak_seconds) parts.push(`then waits ${duration(stage.soak_seconds)}`);
+  if (stage.by_hand) parts.push("goes on by hand");
+  return parts.join(" · ");
+}
+
+function stageBlock(stage, i) {
+  const sum = sumOf(stage);
+  return h("div.stage",
+    h("div.top",
+      h("div.row", h("h3", `Stage ${i + 1}: ${stageName(stage)}`), badge(stage.state)),
+      h("span.small", `${number(sum.succeeded)} of ${number(sum.targeted)} · ${percent(sum.succeeded, sum.targeted)}`)),
+    bar(stageParts(sum), sum.targeted),
+    counts(sum),
+    h("p.small.muted", rules(stage)));
+}
+
+function facts(rollout) {
+  const rows = [
+    ["Release", h("a.mono", { href: "#/releases" }, `${rollout.product} ${rollout.version}`)],
+    ["Hardware", rollout.hardware],
+    ["Only", [rollout.groups.length > 0 ? `groups ${rollout.groups.join(", ")}` : null, rollout.tags ? `tags ${rollout.tags}` : null].filter(Boolean).join("; ") || "all of the product"],
+    ["Started", rollout.started_at ? date(rollout.started_at) : "not yet"],
+    ["Ended", rollout.ended_at ? date(rollout.ended_at) : "–"],
+  ];
+  return h("dl.facts", rows.map(([name, value]) => h("div", h("dt", name), h("dd", value))));
+}
+
+const DEVICE_COLUMNS = [
+  { label: "Device", cell: (row) => h("a.mono", { href: `#/devices/${encodeURIComponent(row.device)}` }, row.device) },
+  { label: "State", cell: (row) => h("div.row", badge(row.state), row.state === "downloading" && h("span.small.muted", `${row.percent} %`)) },
+  { label: "Stage", number: true, cell: (row) => row.stage },
+  { label: "Try", number: true, cell: (row) => row.attempt },
+  { label: "Reason", cell: (row) => (row.reason ? words(row.reason) : null) },
+  { label: "Since", cell: (row) => when(row.updated_at) },
+];
+
+const STATES = ["offered", "downloading", "installing", "trial", "retry", "succeeded", "failed", "reverted", "timed_out", "unhealthy", "skipped"];
+
+function eventLine(event) {
+  return h("li", h("div", capital(eventText(event)), event.actor && h("span.muted", ` · by ${event.actor}`)), when(event.time));
+}
+
+function banner(rollout) {
+  if (rollout.state === "halted") return box("bad", h("strong", "Halted. "), rollout.halt_reason, h("p.small", "No new device is offered this release. Look at the failed devices below, then resume, roll back or cancel."));
+  if (rollout.state === "paused") return box("warn", h("strong", "Paused. "), "No new offers go out; devices under way may finish.");
+  if (rollout.state === "draft") return box("", "A draft: no device is offered anything before you start it.");
+  return null;
+}
+
+export async function rollout(page, { id, signal, session }) {
+  let current;
+  const path = `/rollouts/${encodeURIComponent(id)}`;
+  const top = part("div", (data) => [head(data.name, { crumb: ["Rollouts", "#/rollouts"], beside: badge(data.state), actions: [live, ...actions(data, session, show)] })]);
+  const notice = part("div", (data) => banner(data));
+  const stages = part("div", (data) => data.stages.map(stageBlock));
+  const about = part("div", facts);
+  const events = part("ul.lines.pairs", (items) => items.map(eventLine));
+  const list = h("div");
+  const live = h("span.live");
+  const state = select([["", "All states"], ...STATES.map((name) => [name, words(name)])], "", { "aria-label": "Devices in state", onchange: () => showDevices().catch((error) => say(error.message)) });
+  let limit = 50;
+
+  async function showDevices() {
+    const data = await get(query(`${path}/devices`, { limit, state: state.value }), { signal });
+    if (data.items.length === 0) fill(list, empty("devices", state.value ? "None in this state" : "No device was offered it yet", state.value ? "Choose another state above." : current.state === "draft" ? "Start the rollout to make the first offers." : "Devices are offered it when they poll next."));
+    else fill(list, table(DEVICE_COLUMNS, data.items, { label: "Devices of this rollout" }), moreButton(data.next !== null && limit < 500 ? data.next : null, () => { limit = 500; showDevices(); }));
+  }
+  async function show() {
+    current = await get(path, { signal });
+    top.show(current);
+    notice.show(current);
+    stages.show(current);
+    about.show(current);
+    events.show((await get(`${path}/events?limit=30`, { signal })).items);
+    await showDevices();
+  }
+  const tell = () => fill(live, dot(isLive() ? "good" : "idle"), isLive() ? "Live" : "Connecting…");
+
+  tell();
+  await show();
+  fill(page, top.element, notice.element,
+    card("Stages", { flush: true, note: current.counted ? null : "still counting" }, stages.element),
+    h("div.columns",
+      h("div.wide", card("Devices", { flush: true, actions: state }, list)),
+      h("div.third.stack.gap", card("About", {}, about.element), card("What happened", {}, events.element))));
+  let again = Promise.resolve();
+  signal.addEventListener("abort", listen((event) => {
+    tell();
+    if (event.kind === "hello" || (event.kind === "rollout" && String(event.id) === String(id))) again = again.then(show).catch(() => {});
+  }));
+}
