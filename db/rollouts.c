@@ -9,7 +9,7 @@
     " health_events, postpone_max"
 #define STATE                                                                                      \
     "state, current, round, revision, start_at, started_at, resumed_at, ended_at, halt_cause,"     \
-    " halt_stage, halt_failures, halt_successes, halt_devices, halt_at"
+    " halt_stage, halt_failures, halt_successes, halt_devices, halt_at, halt_note"
 #define STAGE_SETTINGS                                                                             \
     "group_id, share_bp, success_percent, failure_percent, failure_count, allowed_bp, suspect_bp," \
     " error_bp, soak_seconds, offers_a_minute, in_flight_max, by_hand"
@@ -131,7 +131,8 @@ static int update_row(struct db *db, const struct db_rollout *r)
     struct db_stmt *q = db_query(
         db, "UPDATE rollouts SET state = ?, current = ?, round = ?, revision = ?, start_at = ?,"
             " started_at = ?, resumed_at = ?, ended_at = ?, halt_cause = ?, halt_stage = ?,"
-            " halt_failures = ?, halt_successes = ?, halt_devices = ?, halt_at = ? WHERE id = ?");
+            " halt_failures = ?, halt_successes = ?, halt_devices = ?, halt_at = ?, halt_note = ?"
+            " WHERE id = ?");
 
     db_bind_int(q, 1, r->state);
     db_bind_int(q, 2, r->current);
@@ -147,7 +148,8 @@ static int update_row(struct db *db, const struct db_rollout *r)
     db_bind_int(q, 12, r->halt_successes);
     db_bind_int(q, 13, r->halt_devices);
     db_bind_int(q, 14, r->halt_at);
-    db_bind_int(q, 15, r->id);
+    db_bind_text(q, 15, r->halt_note, DB_DETAIL_MAX);
+    db_bind_int(q, 16, r->id);
     return db_run_one(q);
 }
 
@@ -206,6 +208,7 @@ static void read_state(struct db_stmt *q, struct db_rollout *r)
     r->halt_successes = db_column_int(q, 35);
     r->halt_devices = db_column_int(q, 36);
     r->halt_at = db_column_int(q, 37);
+    db_column_text(q, 38, r->halt_note, sizeof(r->halt_note));
 }
 
 static int read_groups(struct db *db, struct db_rollout *r)

@@ -59,6 +59,7 @@ struct db_rollout {
     int64_t revision, start_at, started_at, resumed_at, ended_at;
     int halt_cause, halt_stage;
     int64_t halt_failures, halt_successes, halt_devices, halt_at;
+    char halt_note[DB_DETAIL_MAX + 1]; /* who halted it by hand, and why; "" otherwise */
 
     struct db_stage stages[DB_STAGES_MAX];
     int stage_count;

@@ -30,6 +30,7 @@ request_step api_groups_list, api_group_read, api_group_write, api_group_delete;
 request_step api_fleet_show, api_fleet_history, api_events;
 /* api_firmware.c */
 request_step api_firmware_open, api_firmware_settle, api_firmware_write;
+request_step api_firmware_read, api_firmware_patch_write;
 request_step api_firmware_list, api_firmware_show, api_firmware_delete, api_firmware_deleted;
 /* api_devices.c */
 request_step api_devices_list, api_device_show, api_device_events, api_device_read,
@@ -42,8 +43,11 @@ request_step api_import_write;
 request_step api_device_explain, api_plan_new, api_plan_show;
 /* api_rollouts.c, api_rollout_write.c */
 request_step api_rollouts_list, api_rollout_show, api_rollout_devices, api_rollout_events;
-request_step api_rollout_read, api_rollout_write, api_rollout_start, api_rollout_pause,
-    api_rollout_resume, api_rollout_cancel;
+request_step api_rollout_read, api_rollout_write, api_rollout_start, api_rollout_schedule,
+    api_rollout_pause, api_rollout_resume, api_rollout_advance, api_rollout_halt,
+    api_rollout_cancel;
+/* api_rollback.c */
+request_step api_rollback_read, api_rollback_write;
 /* device_*.c: what devices ask */
 request_step device_enroll_write, device_poll_read, device_poll_write, device_poll_finish,
     device_firmware, device_report_read, device_report_write;
@@ -73,6 +77,15 @@ void api_put_settings(struct json_writer *out, struct db *db, const struct fleet
 /* Its own members only: a group or a percentage, thresholds and so on. */
 void api_put_stage_settings(struct json_writer *out, struct db *db,
                             const struct rollout_stage *stage);
+/* Its revision as ETag. */
+void api_add_revision(struct request *rq, const struct fleet_rollout *rollout);
+/* In `handle`: store a rollout and give it to the fleet. An error of db/. */
+int api_add_rollout(struct request *rq, struct fleet_rollout *rollout);
+/* In `handle`: the path's rollout; NULL when the problem is set. */
+struct fleet_rollout *api_find_rollout(struct request *rq);
+/* In `handle`: an order that was not carried out, as the answer. */
+void api_refuse_order(struct request *rq, const struct fleet_rollout *rollout,
+                      enum rollout_command command, int refusal);
 /* A copy of the path's rollout; false when the problem is set. */
 bool api_copy_rollout(struct request *rq, struct fleet_rollout *copy);
 const char *api_device_state_name(enum db_device_state state);

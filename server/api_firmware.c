@@ -6,6 +6,7 @@
 #include "protocol/text.h"
 #include "protocol/version.h"
 #include "server/api.h"
+#include "server/body.h"
 
 #define UPLOADS_MAX 8 /* at the same time */
 
@@ -21,6 +22,11 @@ static void put_firmware(struct json_writer *out, const struct db_firmware *firm
     json_put_hex(out, "hash", firmware->hash, DB_HASH_LEN);
     json_put_hex(out, "sha256", firmware->sha256, DB_HASH_LEN);
     json_put_hex(out, "key_id", firmware->key_hash, OTA_KEY_ID_LEN / 2);
+    json_put_bool(out, "security", firmware->security);
+    if (firmware->version_min[0] != '\0')
+        json_put_string(out, "version_min", firmware->version_min);
+    else
+        json_put_null(out, "version_min");
     json_put_time(out, "created_at", firmware->created_at);
     json_object_end(out);
 }
@@ -209,6 +215,44 @@ void api_firmware_show(struct request *rq)
         request_problem(rq, 404, "not_found", "There is no firmware with this id.");
     else if (error != DB_OK)
         request_db_problem(rq, error);
+    else
+        put_firmware(request_json(rq, 200), &firmware);
+}
+
+void api_firmware_read(struct request *rq)
+{
+    body_parse(rq);
+}
+
+/* What the release demands of its rollouts from now on. */
+void api_firmware_patch_write(struct request *rq)
+{
+    int64_t id = request_id(rq, 0, "firmware");
+    struct db_firmware firmware;
+    struct ota_version version;
+    bool has_min = false;
+    char min[DB_VERSION_MAX + 1] = "";
+    int error = id != 0 ? db_firmware_get(rq->db, id, &firmware) : DB_OK;
+    const struct body_field fields[] = {
+        {"security", BODY_BOOL, false, &firmware.security, 0, 0, 0, NULL, false},
+        {"version_min", BODY_STRING, false, min, sizeof(min), 1, 0, &has_min, true},
+    };
+
+    if (error == DB_E_NOT_FOUND)
+        request_problem(rq, 404, "not_found", "There is no firmware with this id.");
+    else if (error != DB_OK)
+        request_fail(rq, error);
+    if (request_is_over(rq) || !body_read(rq, NULL, "", fields, 2))
+        return;
+    if (min[0] != '\0' && ota_version_parse(&version, min, strlen(min)) != 0) {
+        request_problem(rq, 400, "field_invalid", "version_min must be a version such as 1.2.3.");
+        return;
+    }
+    if (has_min)
+        memcpy(firmware.version_min, min, sizeof(min));
+    error = db_firmware_set_demands(rq->db, &firmware);
+    if (error != DB_OK)
+        request_fail(rq, error);
     else
         put_firmware(request_json(rq, 200), &firmware);
 }

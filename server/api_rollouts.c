@@ -40,7 +40,8 @@ static void put_state(struct json_writer *out, const struct fleet_rollout *rollo
     char sentence[DB_DETAIL_MAX + 1];
 
     json_put_string(out, "state", rollout_state_name(r->state));
-    if (r->state == ROLLOUT_HALTED && rollout_halt_sentence(r, sentence, sizeof(sentence)) > 0)
+    fleet_halt_reason(rollout, sentence, sizeof(sentence));
+    if (sentence[0] != '\0')
         json_put_string(out, "halt_reason", sentence);
     else
         json_put_null(out, "halt_reason");
@@ -48,6 +49,7 @@ static void put_state(struct json_writer *out, const struct fleet_rollout *rollo
     json_put_int(out, "revision", (int64_t)r->revision);
     json_put_bool(out, "counted", r->counted || !fleet_counts_members(r));
     json_put_time(out, "created_at", rollout->created_at);
+    json_put_time(out, "start_at", r->state == ROLLOUT_SCHEDULED ? (int64_t)r->start_at : 0);
     json_put_time(out, "started_at", (int64_t)r->started_at);
     json_put_time(out, "ended_at", (int64_t)r->ended_at);
 }
@@ -64,6 +66,12 @@ void api_put_rollout(struct request *rq, struct json_writer *out,
         put_stage(out, rq->db, &rollout->r.stages[i]);
     json_array_end(out);
     json_object_end(out);
+}
+
+/* What an order names in If-Match. */
+void api_add_revision(struct request *rq, const struct fleet_rollout *rollout)
+{
+    request_add_header(rq, "ETag", "\"%llu\"", (unsigned long long)rollout->r.revision);
 }
 
 /* ---- reading ---- */
@@ -95,6 +103,7 @@ void api_rollout_show(struct request *rq)
         return;
     request_reader(rq);
     api_put_rollout(rq, request_json(rq, 200), &rollout);
+    api_add_revision(rq, &rollout);
 }
 
 void api_rollouts_list(struct request *rq)

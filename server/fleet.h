@@ -23,6 +23,7 @@
 #include <stdint.h>
 
 #include "db/devices.h"
+#include "db/rollouts.h"
 #include "protocol/limits.h"
 #include "protocol/version.h"
 #include "server/deployment.h"
@@ -81,6 +82,7 @@ struct fleet_device {
 struct fleet_rollout {
     struct rollout r;
     char name[DB_LABEL_MAX + 1];
+    char halt_note[DB_DETAIL_MAX + 1]; /* of a halt by hand: who and why */
     int64_t firmware_id;
     int64_t created_at;
     uint32_t image_len; /* bytes of the file */
@@ -134,6 +136,8 @@ struct fleet_rollout *fleet_rollout_at(struct fleet *fleet, size_t position);
 size_t fleet_rollout_after(struct fleet *fleet, uint64_t id);
 /* The id that the next rollout is likely to get. Takes the lock. */
 uint64_t fleet_next_rollout(struct fleet *fleet);
+/* Why it halted, in one sentence; "" when it has not. */
+void fleet_halt_reason(const struct fleet_rollout *rollout, char *buf, size_t cap);
 /* Neither draft nor ended. */
 struct fleet_rollout *const *fleet_live(struct fleet *fleet, size_t *count);
 /* The newest try of a device in a rollout, NULL for none. */

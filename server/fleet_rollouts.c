@@ -1,5 +1,6 @@
 /* Rollouts in memory, and which of them are live. */
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "server/fleet_inner.h"
@@ -41,6 +42,17 @@ size_t fleet_rollout_after(struct fleet *fleet, uint64_t id)
             high = middle;
     }
     return low;
+}
+
+void fleet_halt_reason(const struct fleet_rollout *rollout, char *buf, size_t cap)
+{
+    if (rollout->r.state == ROLLOUT_HALTED && rollout->r.halt.cause == ROLLOUT_HALT_OPERATOR &&
+        rollout->halt_note[0] != '\0')
+        snprintf(buf, cap, "%s", rollout->halt_note);
+    else if (rollout->r.state == ROLLOUT_HALTED)
+        rollout_halt_sentence(&rollout->r, buf, cap);
+    else
+        buf[0] = '\0';
 }
 
 uint64_t fleet_next_rollout(struct fleet *fleet)

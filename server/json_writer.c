@@ -3,7 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+
+#include "server/time_text.h"
 
 #define FIRST_CAP 256 /* bytes */
 
@@ -252,15 +253,11 @@ void json_put_hex(struct json_writer *w, const char *key, const uint8_t *bytes, 
 
 void json_put_time(struct json_writer *w, const char *key, int64_t seconds)
 {
-    char text[40];
-    struct tm tm;
-    time_t at = (time_t)seconds;
+    char text[TIME_TEXT_CAP];
 
     json_key(w, key);
-    if (seconds == 0 || gmtime_r(&at, &tm) == NULL) {
+    if (seconds != 0 && time_text_format(seconds, text))
+        json_string(w, text);
+    else
         json_null(w);
-        return;
-    }
-    strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm);
-    json_string(w, text);
 }

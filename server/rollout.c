@@ -133,6 +133,10 @@ static enum rollout_refusal check_order(const struct rollout *rollout,
         if (rollout->state != ROLLOUT_RUNNING)
             return ROLLOUT_REFUSED_STATE;
         return order->force || soaked(rollout, now) ? ROLLOUT_ALLOWED : ROLLOUT_REFUSED_STAGE;
+    case ROLLOUT_HALT:
+        return rollout->state == ROLLOUT_RUNNING || rollout->state == ROLLOUT_PAUSED
+                   ? ROLLOUT_ALLOWED
+                   : ROLLOUT_REFUSED_STATE;
     }
     return ROLLOUT_REFUSED_STATE;
 }
@@ -162,6 +166,9 @@ static void obey(struct rollout *rollout, const struct rollout_order *order, uin
         break;
     case ROLLOUT_ADVANCE:
         finish_stage(rollout, now);
+        break;
+    case ROLLOUT_HALT:
+        halt(rollout, rollout->current, ROLLOUT_HALT_OPERATOR, now);
         break;
     }
 }
@@ -305,7 +312,7 @@ const char *rollout_refusal_sentence(enum rollout_refusal refusal, enum rollout_
     case ROLLOUT_ALLOWED:
         return "The order is carried out.";
     case ROLLOUT_REFUSED_FORCE:
-        return "The rollout has halted itself; look at its failures, then resume with force.";
+        return "The rollout has halted; look at its failures, then resume with force.";
     case ROLLOUT_REFUSED_STAGE:
         return "The stage has not reached its success or is still soaking; advance with force to "
                "go "
@@ -333,6 +340,8 @@ const char *rollout_refusal_sentence(enum rollout_refusal refusal, enum rollout_
         return "Only a paused or halted rollout can be resumed.";
     case ROLLOUT_ADVANCE:
         return "Only a running rollout can be advanced.";
+    case ROLLOUT_HALT:
+        return "Only a running or paused rollout can be halted.";
     case ROLLOUT_CANCEL:
         break;
     }

@@ -14,6 +14,7 @@
  *                                        | v               |
  *                                       halted <-----------+
  *      cancel: from every state but completed ------------> cancelled
+ *      halt by hand: from running and paused -------------> halted
  *
  * The modules: rollout.h (this: the structs, the life of a rollout), rollout_target.h (which stage
  * takes a device, what keeps it out), rollout_decide.h (what to answer a poll), deployment.h (one
@@ -59,7 +60,7 @@ enum rollout_state {
     ROLLOUT_SCHEDULED = 1,
     ROLLOUT_RUNNING = 2,
     ROLLOUT_PAUSED = 3,
-    ROLLOUT_HALTED = 4, /* stopped by a rule of its own; `halt` says which */
+    ROLLOUT_HALTED = 4, /* stopped by a rule of its own or by hand; `halt` says which */
     ROLLOUT_COMPLETED = 5,
     ROLLOUT_CANCELLED = 6,
 };
@@ -156,7 +157,8 @@ enum rollout_halt_cause {
     ROLLOUT_HALT_FAILURE_COUNT = 1,
     ROLLOUT_HALT_FAILURE_PERCENT = 2,
     ROLLOUT_HALT_SEQUENTIAL = 3,
-    ROLLOUT_HALT_SHORT = 4, /* every device of the stage has a verdict, too few succeeded */
+    ROLLOUT_HALT_SHORT = 4,    /* every device of the stage has a verdict, too few succeeded */
+    ROLLOUT_HALT_OPERATOR = 5, /* somebody has seen what no rule sees */
 };
 
 struct rollout_halt {
@@ -297,6 +299,7 @@ enum rollout_command {
     ROLLOUT_RESUME,    /* paused -> running; halted -> running with `force` */
     ROLLOUT_CANCEL,    /* all but completed, cancelled -> cancelled */
     ROLLOUT_ADVANCE,   /* running: go on to the next stage; `force` when success is not reached */
+    ROLLOUT_HALT,      /* running, paused -> halted */
 };
 
 struct rollout_order {

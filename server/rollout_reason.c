@@ -45,7 +45,7 @@ static const struct {
     [ROLLOUT_REASON_DRAFT] = {"draft", "The rollout has not been started."},
     [ROLLOUT_REASON_SCHEDULED] = {"scheduled", "The rollout's start time has not come."},
     [ROLLOUT_REASON_PAUSED] = {"paused", "The rollout is paused."},
-    [ROLLOUT_REASON_HALTED] = {"halted", "The rollout has halted itself."},
+    [ROLLOUT_REASON_HALTED] = {"halted", "The rollout has halted."},
     [ROLLOUT_REASON_COMPLETED] = {"completed", "The rollout is completed and offers nothing more."},
     [ROLLOUT_REASON_CANCELLED] = {"cancelled", "The rollout has been cancelled."},
     [ROLLOUT_REASON_STAGE_NOT_REACHED] = {"stage_not_reached",

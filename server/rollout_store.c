@@ -108,6 +108,7 @@ void rollout_to_row(const struct fleet_rollout *rollout, struct db_rollout *row)
     row->created_at = rollout->created_at;
     settings_to_row(r, row);
     state_to_row(r, row);
+    copy_text(row->halt_note, sizeof(row->halt_note), rollout->halt_note);
     row->group_count = r->target.group_count;
     for (int i = 0; i < row->group_count; i++)
         row->groups[i] = r->target.groups[i];
@@ -216,6 +217,7 @@ bool rollout_from_row(struct fleet_rollout *rollout, const struct db_rollout *ro
         row->stage_count > ROLLOUT_STAGES_MAX || row->group_count > ROLLOUT_GROUPS_MAX)
         return false;
     state_from_row(r, row);
+    copy_text(rollout->halt_note, sizeof(rollout->halt_note), row->halt_note);
     r->target.group_count = (uint8_t)row->group_count;
     for (int i = 0; i < row->group_count; i++)
         r->target.groups[i] = (uint32_t)row->groups[i];

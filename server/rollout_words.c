@@ -35,6 +35,7 @@ const char *rollout_halt_name(enum rollout_halt_cause cause)
         [ROLLOUT_HALT_FAILURE_PERCENT] = "failure_percent",
         [ROLLOUT_HALT_SEQUENTIAL] = "sequential",
         [ROLLOUT_HALT_SHORT] = "short",
+        [ROLLOUT_HALT_OPERATOR] = "operator",
     };
     return WORD(words, cause);
 }
@@ -100,6 +101,9 @@ int rollout_halt_sentence(const struct rollout *rollout, char *buf, size_t cap)
                         "Stage %u: no device is left to try, and %u of %u succeeded where %u %% "
                         "were wanted.",
                         number, halt->successes, halt->devices, stage->success_percent);
+    case ROLLOUT_HALT_OPERATOR:
+        return snprintf(buf, cap, "Stage %u: halted by hand, with %u failures beside %u successes.",
+                        number, halt->failures, halt->successes);
     }
     if (cap > 0)
         buf[0] = '\0';

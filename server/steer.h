@@ -70,8 +70,11 @@ int steer_report(const struct steer *steer, struct db *db, struct fleet_ref ref,
 
 /* An operator's order. STEER_CROWDED: FLEET_LIVE_MAX rollouts are live already. */
 #define STEER_CROWDED 1
+#define STEER_REASON_MAX 160 /* characters of a reason */
+/* `reason` of a halt by hand, else "". */
 int steer_order(const struct steer *steer, struct db *db, struct fleet_rollout *rollout,
-                const struct rollout_order *order, const char *actor, uint64_t now, int *refusal);
+                const struct rollout_order *order, const char *reason, const char *actor,
+                uint64_t now, int *refusal);
 /* One line in a rollout's log. */
 int steer_note(struct db *db, const struct fleet_rollout *rollout, const char *event,
                const char *detail, const char *actor, uint64_t now);

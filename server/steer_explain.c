@@ -25,8 +25,7 @@ static void fill(struct steer_explained *out, const struct fleet_rollout *rollou
         out->member = true;
         out->stage = try->d.stage;
     }
-    if (rollout->r.state == ROLLOUT_HALTED)
-        rollout_halt_sentence(&rollout->r, out->halt, sizeof(out->halt));
+    fleet_halt_reason(rollout, out->halt, sizeof(out->halt));
 }
 
 /* The rollout somebody asks for stands among the others, so that their precedence is told. */

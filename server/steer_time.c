@@ -6,6 +6,7 @@
 #include "server/deployment.h"
 #include "server/rollout_store.h"
 #include "server/steer_inner.h"
+#include "server/time_text.h"
 
 #define ALARMS_A_TICK 256U /* devices whose deadlines are looked at in one job */
 #define COUNT_A_JOB 4096U  /* devices that are counted in one job */
@@ -223,6 +224,8 @@ static const char *order_name(enum rollout_command command)
         return "cancel";
     case ROLLOUT_ADVANCE:
         return "advance";
+    case ROLLOUT_HALT:
+        return "halt";
     }
     return "unknown";
 }
@@ -237,9 +240,22 @@ static bool is_crowded(struct fleet *fleet, const struct fleet_rollout *rollout,
            (command == ROLLOUT_START || command == ROLLOUT_SCHEDULE);
 }
 
-int steer_order(const struct steer *steer, struct db *db, struct fleet_rollout *rollout,
-                const struct rollout_order *order, const char *actor, uint64_t now, int *refusal)
+/* What the rollout's log says beside the order's word. */
+static void put_detail(const struct rollout_order *order, const char *reason, char *buf, size_t cap)
 {
+    char time[TIME_TEXT_CAP];
+
+    if (order->command == ROLLOUT_SCHEDULE && time_text_format((int64_t)order->start_at, time))
+        snprintf(buf, cap, "for %s", time);
+    else
+        snprintf(buf, cap, "%s", order->force ? "forced" : reason);
+}
+
+int steer_order(const struct steer *steer, struct db *db, struct fleet_rollout *rollout,
+                const struct rollout_order *order, const char *reason, const char *actor,
+                uint64_t now, int *refusal)
+{
+    char detail[DB_DETAIL_MAX + 1];
     struct fleet *fleet = steer->fleet;
     bool was_counted = fleet_counts_members(&rollout->r);
     int error;
@@ -255,13 +271,16 @@ int steer_order(const struct steer *steer, struct db *db, struct fleet_rollout *
     *refusal = rollout_command(&rollout->r, order, now);
     if (!was_counted && fleet_counts_members(&rollout->r))
         start_counting(rollout);
+    if (*refusal == ROLLOUT_ALLOWED && order->command == ROLLOUT_HALT)
+        snprintf(rollout->halt_note, sizeof(rollout->halt_note), "Halted by %s: %.*s", actor,
+                 STEER_REASON_MAX, reason);
     fleet_unlock(fleet);
     if (*refusal != ROLLOUT_ALLOWED)
         return DB_OK;
+    put_detail(order, reason, detail, sizeof(detail));
     error = write_rollout(fleet, db, rollout);
     if (error == DB_OK)
-        error = steer_note(db, rollout, order_name(order->command), order->force ? "forced" : "",
-                           actor, now);
+        error = steer_note(db, rollout, order_name(order->command), detail, actor, now);
     /* The first part of the counting at once: for most fleets it is all. */
     if (error == DB_OK && steer_counting(fleet))
         error = steer_count(steer, db, now);

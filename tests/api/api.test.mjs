@@ -18,6 +18,7 @@ import "./polls.suite.mjs";
 import "./waits.suite.mjs";
 import "./reports.suite.mjs";
 import "./rollouts.suite.mjs";
+import "./orders.suite.mjs";
 import "./tags.suite.mjs";
 import "./explain.suite.mjs";
 import "./wire.suite.mjs";

@@ -113,6 +113,9 @@ describe("explain", () => {
     ];
     for (const [expected, settings] of cases) assert.equal(await reason(device, (await rollout(settings)).id), expected, JSON.stringify(settings));
     const plain = await rollout({});
+    const later = await rollout({});
+    await order(later.id, "schedule", { start_at: "2099-01-01T00:00:00Z" });
+    assert.deepEqual([await reason(device, later.id), (await why(device)).not_before], ["scheduled", "2099-01-01T00:00:00Z"]);
     assert.equal(await reason(other.device, plain.id), "hardware");
     const foreign = await otad.device("ex-foreign", { product: "other", hardware: "x" });
     assert.equal(await reason(foreign, plain.id), "product");
@@ -209,7 +212,7 @@ describe("explain", () => {
     assert.ok(words.length > 35, String(words.length));
     const elsewhere = [
       "threshold", // between a failure and the halt that follows in the same transaction
-      "scheduled", "opted_out", "postponed", "unhealthy",
+      "opted_out", "postponed", "unhealthy",
     ];
     assert.deepEqual(words.filter((word) => !told.has(word) && !elsewhere.includes(word)), []);
   });

@@ -624,25 +624,29 @@ static void orders(void **state)
     enum { REFUSED = -1 };
     static const struct {
         enum rollout_state from;
-        int to[7]; /* by command; 0 unused */
+        int to[8]; /* by command; 0 unused */
     } table[] = {
         {ROLLOUT_DRAFT,
-         {0, ROLLOUT_RUNNING, ROLLOUT_SCHEDULED, REFUSED, REFUSED, ROLLOUT_CANCELLED, REFUSED}},
+         {0, ROLLOUT_RUNNING, ROLLOUT_SCHEDULED, REFUSED, REFUSED, ROLLOUT_CANCELLED, REFUSED,
+          REFUSED}},
         {ROLLOUT_SCHEDULED,
-         {0, ROLLOUT_RUNNING, ROLLOUT_SCHEDULED, REFUSED, REFUSED, ROLLOUT_CANCELLED, REFUSED}},
+         {0, ROLLOUT_RUNNING, ROLLOUT_SCHEDULED, REFUSED, REFUSED, ROLLOUT_CANCELLED, REFUSED,
+          REFUSED}},
         {ROLLOUT_RUNNING,
-         {0, REFUSED, REFUSED, ROLLOUT_PAUSED, REFUSED, ROLLOUT_CANCELLED, ROLLOUT_COMPLETED}},
+         {0, REFUSED, REFUSED, ROLLOUT_PAUSED, REFUSED, ROLLOUT_CANCELLED, ROLLOUT_COMPLETED,
+          ROLLOUT_HALTED}},
         {ROLLOUT_PAUSED,
-         {0, REFUSED, REFUSED, REFUSED, ROLLOUT_RUNNING, ROLLOUT_CANCELLED, REFUSED}},
+         {0, REFUSED, REFUSED, REFUSED, ROLLOUT_RUNNING, ROLLOUT_CANCELLED, REFUSED,
+          ROLLOUT_HALTED}},
         {ROLLOUT_HALTED,
-         {0, REFUSED, REFUSED, REFUSED, ROLLOUT_RUNNING, ROLLOUT_CANCELLED, REFUSED}},
-        {ROLLOUT_COMPLETED, {0, REFUSED, REFUSED, REFUSED, REFUSED, REFUSED, REFUSED}},
-        {ROLLOUT_CANCELLED, {0, REFUSED, REFUSED, REFUSED, REFUSED, REFUSED, REFUSED}},
+         {0, REFUSED, REFUSED, REFUSED, ROLLOUT_RUNNING, ROLLOUT_CANCELLED, REFUSED, REFUSED}},
+        {ROLLOUT_COMPLETED, {0, REFUSED, REFUSED, REFUSED, REFUSED, REFUSED, REFUSED, REFUSED}},
+        {ROLLOUT_CANCELLED, {0, REFUSED, REFUSED, REFUSED, REFUSED, REFUSED, REFUSED, REFUSED}},
     };
 
     (void)state;
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
-        for (int command = ROLLOUT_START; command <= (int)ROLLOUT_ADVANCE; command++) {
+        for (int command = ROLLOUT_START; command <= (int)ROLLOUT_HALT; command++) {
             struct caller caller;
             struct rollout *rollout = open_one(&caller, 1), before;
             struct rollout_order order = {.command = (enum rollout_command)command,

@@ -175,7 +175,7 @@ static void words_are_in_the_document(void **state)
         expect_word(&document, rollout_state_name((enum rollout_state)i));
     for (int i = 1; i < DEPLOYMENT_STATE_COUNT; i++)
         expect_word(&document, deployment_state_name((enum deployment_state)i));
-    for (int i = 1; i <= (int)ROLLOUT_HALT_SHORT; i++)
+    for (int i = 1; i <= (int)ROLLOUT_HALT_OPERATOR; i++)
         expect_word(&document, rollout_halt_name((enum rollout_halt_cause)i));
     blob_free(&document);
 }

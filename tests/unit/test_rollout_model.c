@@ -125,7 +125,7 @@ static void met_everything(void **state)
     run->met.refusals[-ROLLOUT_REFUSED_SETTINGS] = 1; /* all that is drawn is well formed */
     expect_met(run->met.states + 1, DEPLOYMENT_STATE_COUNT - 1, "deployment state");
     expect_met(run->met.rollout_states, ROLLOUT_STATE_COUNT, "rollout state");
-    expect_met(run->met.halts + 1, ROLLOUT_HALT_SHORT, "cause of a halt");
+    expect_met(run->met.halts + 1, ROLLOUT_HALT_OPERATOR, "cause of a halt");
     expect_met(run->met.actions, ROLLOUT_ACTION_CANCEL + 1, "action");
     expect_met(run->met.reasons, ROLLOUT_REASON_COUNT, "reason");
     expect_met(run->met.events + 1, ROLLOUT_EVENT_COMPLETED, "event");

@@ -104,7 +104,7 @@ struct m_rollout {
     char state; /* d s r p h c x */
     int current, round, cursor;
     long started, resumed, start_at, revision;
-    char halt; /* - c p s(equential) f(ell short) */
+    char halt; /* - c p s(equential) f(ell short) o(perator) */
     int halt_stage;
     double bucket;
     long bucket_at;

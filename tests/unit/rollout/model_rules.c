@@ -332,6 +332,9 @@ const char *model_order(struct model *model, int rollout, const struct m_order *
         refusal = r->state == 'p' ? NULL : (r->state != 'h' ? "state" : NULL);
         if (r->state == 'h' && !order->force)
             refusal = "force";
+    } else if (order->command == 'h') {
+        kind = M_HALT;
+        refusal = r->state == 'r' || r->state == 'p' ? NULL : "state";
     } else if (order->command == 'c') {
         kind = M_CANCEL;
         refusal = r->state == 'c' || r->state == 'x' ? "state" : NULL;
@@ -342,7 +345,10 @@ const char *model_order(struct model *model, int rollout, const struct m_order *
             refusal = "stage";
     }
     if (refusal == NULL) {
-        m_append(model, (struct m_entry){.kind = kind, .rollout = rollout, .a = order->start_at});
+        m_append(model, (struct m_entry){.kind = kind,
+                                         .rollout = rollout,
+                                         .a = kind == M_HALT ? 'o' : order->start_at,
+                                         .b = r->current});
         if (kind == M_START && model->count_at_once)
             model_count(model, rollout, model->device_count);
     }

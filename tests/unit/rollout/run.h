@@ -17,7 +17,7 @@
 struct met {
     unsigned long states[DEPLOYMENT_STATE_COUNT];
     unsigned long rollout_states[ROLLOUT_STATE_COUNT];
-    unsigned long halts[ROLLOUT_HALT_SHORT + 1];
+    unsigned long halts[ROLLOUT_HALT_OPERATOR + 1];
     unsigned long reasons[ROLLOUT_REASON_COUNT];
     unsigned long actions[ROLLOUT_ACTION_CANCEL + 1];
     unsigned long events[ROLLOUT_EVENT_COMPLETED + 1];

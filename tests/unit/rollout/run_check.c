@@ -44,7 +44,7 @@ static char deployment_char(enum deployment_state state)
 
 static char halt_char(enum rollout_halt_cause cause)
 {
-    return "-cpsf"[cause];
+    return "-cpsfo"[cause];
 }
 
 static void compare_counts(struct run *run, size_t r, size_t s)

@@ -268,7 +268,7 @@ static const char *refusal_word(struct run *run, enum rollout_refusal refusal)
 enum rollout_refusal run_order(struct run *run, int r, char command, bool force, long start_at,
                                long if_revision)
 {
-    static const char commands[] = "?stprca";
+    static const char commands[] = "?stprcah";
     struct rollout_order engine = {
         .command = (enum rollout_command)(strchr(commands, command) - commands),
         .force = force,
@@ -292,12 +292,14 @@ enum rollout_refusal run_order(struct run *run, int r, char command, bool force,
         run_hold_unchanged(run, &kept, "a refused order changes nothing");
     else if (state == ROLLOUT_HALTED && command == 'r')
         run_note_could_fail(run, (size_t)r);
+    else if (command == 'h')
+        run->met.halts[ROLLOUT_HALT_OPERATOR]++;
     return refusal;
 }
 
 static char draw_command(struct run *run, int r)
 {
-    static const char commands[] = "srrpcaast";
+    static const char commands[] = "srrpcaasth";
 
     if (run->model.world.rollouts[r].state == 'd')
         return run_chance(run, 80) ? 's' : 't';
