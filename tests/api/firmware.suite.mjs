@@ -39,7 +39,7 @@ describe("firmware", () => {
     assert.equal(answer.status, 201);
     const { id, created_at, key_id, ...rest } = answer.body;
     assert.equal(answer.headers.get("location"), `/api/v1/firmware/${id}`);
-    assert.deepEqual(rest, { product: "demo-hub", hardware: "stm32f407", version: "1.2.3+4", counter: 7, size: image.bytes.length, hash: image.hash, sha256: image.sha256 });
+    assert.deepEqual(rest, { product: "demo-hub", hardware: "stm32f407", version: "1.2.3+4", counter: 7, size: image.bytes.length, hash: image.hash, sha256: image.sha256, security: false, version_min: null });
     assert.equal(key_id, (await otad.expect(200, "GET", "/api/v1/release-keys")).items[0].key_id);
     assert.deepEqual(await otad.expect(200, "GET", `/api/v1/firmware/${id}`), answer.body);
     const file = path.join(otad.dir, "data", "blobs", image.sha256.slice(0, 2), image.sha256);

@@ -75,6 +75,9 @@ describe("orders", () => {
     assert.equal((await order(rollout.id, "advance")).current_stage, 2);
     assert.equal((await devices[1].poll()).action, "install");
     await otad.refused(409, "rollout_state", "POST", advance);
+    await otad.refused(400, "field_invalid", "POST", advance, { body: { force: 1 } });
+    for (const [verb, body] of [["advance"], ["halt", { reason: "r" }], ["schedule", { start_at: inSeconds(60) }]])
+      await otad.refused(404, "not_found", "POST", `/api/v1/rollouts/77777/${verb}`, { body });
     assert.equal((await order(rollout.id, "advance", { force: true })).state, "completed");
   });
 

@@ -3,8 +3,8 @@
  * after each step the two must agree on every state, count, deadline and answer. Beside that, the
  * rules that hold always are checked on the engine alone.
  *
- *   MODEL_SEQUENCES=n   how many sequences (20,000)
- *   MODEL_SECONDS=n     stop after so long (20), but not before 6,000 sequences
+ *   MODEL_SEQUENCES=n   how many sequences (100,000)
+ *   MODEL_SECONDS=n     stop after so long (60), but not before 6,000 sequences
  *   MODEL_SEED=n        this one sequence, told step by step
  *   MODEL_COUNTS=1      how often each state, reason and so on was met
  */
@@ -94,8 +94,8 @@ static void expect_met(const unsigned long *counts, size_t count, const char *wh
 
 static void agree_on_everything(void **state)
 {
-    uint64_t sequences = setting("MODEL_SEQUENCES", 20000);
-    time_t end = time(NULL) + (time_t)setting("MODEL_SECONDS", 20);
+    uint64_t sequences = setting("MODEL_SEQUENCES", 100000);
+    time_t end = time(NULL) + (time_t)setting("MODEL_SECONDS", 60);
     struct run *run = *state;
     uint64_t done = 0;
 
