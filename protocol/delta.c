@@ -9,7 +9,7 @@ _Static_assert(sizeof(struct ota_delta) <= OTA_DELTA_STATE_MAX, "the decoder's m
 _Static_assert(OTA_DELTA_CHECKPOINT_STEP == OTA_DELTA_STEP, "a checkpoint lies between pieces");
 _Static_assert(OTA_DELTA_STEP % OTA_DELTA_WRITE_LEN == 0, "nothing waits at a checkpoint");
 
-enum phase { PHASE_HEAD, PHASE_MAP, PHASE_START, PHASE_BODY, PHASE_DONE };
+enum phase { PHASE_HEAD, PHASE_MAP, PHASE_LEARN, PHASE_START, PHASE_BODY, PHASE_DONE };
 
 /* A checkpoint: this, and what the stream saves behind it. */
 struct checkpoint {
@@ -195,10 +195,10 @@ static int start_map(struct ota_delta *delta)
     if (delta->resuming && delta->resume.patch_id != delta->patch_id)
         return OTA_E_DELTA_BLOCK;
     struct ota_delta_stream *stream = &delta->stream;
-    stream->base_len = delta->header.base_len;
-    stream->result_len = delta->header.result_len;
-    stream->base_address = delta->header.base_address;
-    stream->thumb = delta->header.mode == OTA_DELTA_THUMB2;
+    stream->map.base_len = delta->header.base_len;
+    stream->map.result_len = delta->header.result_len;
+    stream->map.base_address = delta->header.base_address;
+    stream->map.contents = delta->header.mode == OTA_DELTA_THUMB2 ? OTA_DELTA_CONTENTS : 1;
     delta->input_at = OTA_DELTA_HEADER_LEN;
     for (unsigned i = 0; i < CODER_PRELOAD; i++)
         stream->model.coder.code = stream->model.coder.code << 8 | next_byte(delta);
@@ -208,11 +208,21 @@ static int start_map(struct ota_delta *delta)
 
 static int run_map(struct ota_delta *delta)
 {
-    int more = ota_delta_code_map(&delta->stream, 0);
+    int more = ota_delta_code_map(&delta->stream);
     if (more < 0)
         return more;
     if (more == 0)
-        delta->phase = delta->resuming ? PHASE_START : PHASE_BODY;
+        delta->phase = delta->resuming ? PHASE_START : PHASE_LEARN;
+    return OTA_DELTA_MORE;
+}
+
+static int run_learn(struct ota_delta *delta)
+{
+    int more = ota_delta_learn(&delta->stream);
+    if (more < 0)
+        return more;
+    if (more == 0)
+        delta->phase = PHASE_BODY;
     return OTA_DELTA_MORE;
 }
 
@@ -320,6 +330,8 @@ static int run(struct ota_delta *delta)
         return start_map(delta);
     case PHASE_MAP:
         return is_hungry(delta) ? OTA_DELTA_WANTS : run_map(delta);
+    case PHASE_LEARN:
+        return run_learn(delta);
     case PHASE_START:
         return start_body(delta);
     case PHASE_BODY:

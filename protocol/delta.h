@@ -44,12 +44,12 @@
 #include "protocol/delta_stream.h"
 #include "protocol/limits.h"
 
-#define OTA_DELTA_MAGIC 0x444fU   /* "OD" */
-#define OTA_DELTA_VERSION 1       /* of the format */
-#define OTA_DELTA_HEADER_LEN 84U  /* bytes */
-#define OTA_DELTA_BLOCK_LEN 1024U /* bytes of the patch; the last 4 are the CRC of the others */
+#define OTA_DELTA_MAGIC 0x444fU  /* "OD" */
+#define OTA_DELTA_VERSION 1      /* of the format */
+#define OTA_DELTA_HEADER_LEN 84U /* bytes */
+#define OTA_DELTA_BLOCK_LEN 512U /* bytes of the patch; the last 4 are the CRC of the others */
 #define OTA_DELTA_BLOCK_CRC_LEN 4U
-#define OTA_DELTA_LEN_MAX 0x1000000U     /* bytes of base, result or patch: 16 MB */
+#define OTA_DELTA_LEN_MAX 0xffffffU      /* bytes of base, result or patch: 16 MB */
 #define OTA_DELTA_WRITE_LEN 256U         /* bytes of one write_result(), but for the last */
 #define OTA_DELTA_CHECKPOINT_STEP 16384U /* bytes of the result between checkpoints */
 #define OTA_DELTA_CHECKPOINT_MAX 960U    /* bytes that ota_delta_save() needs at most */

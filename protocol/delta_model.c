@@ -1,13 +1,18 @@
 #include "protocol/delta_model.h"
 
+#include <string.h>
+
 #define ONE 65536U
 #define STRETCH_SHIFT 8  /* log2 odds are in 1/256 */
 #define STRETCH_MAX 4095 /* below 2^-16 */
 #define WEIGHT_ONE 16384 /* 1.0 */
 #define WEIGHT_START 10000
-#define WEIGHT_MAX 65535
-#define LEARN_SHIFT 14
-#define SEEN_MAX 255
+#define LEARN_SHIFT 17
+#ifndef SEEN_MAX
+#define SEEN_MAX 60U /* bits after which a fine slot doesn't learn slower any more */
+#endif
+#define COARSE_SEEN_MAX 15U
+#define COARSE_HALF 0x8000U /* not used yet */
 
 /* 256 * log2(1 + i/32), and 256 * 2^(i/32) - 256. */
 static const uint8_t log2_table[33] = {
@@ -27,16 +32,15 @@ static unsigned bit_length(uint32_t value)
     return bits;
 }
 
-/* 256 * log2(value), value 1 to 65536. */
+/* 256 * log2(value), value 1 to 65535. */
 static int log2_of(uint32_t value)
 {
     unsigned top = bit_length(value) - 1;
     uint32_t mantissa = (value << 16 >> top) & 0xffffU;
     uint32_t at = mantissa >> 11;
     uint32_t part = mantissa & 0x7ffU;
-    int low = log2_table[at];
-    int high = log2_table[at + 1];
-    return (int)(top << STRETCH_SHIFT) + low + (int)((uint32_t)(high - low) * part >> 11);
+    uint32_t low = log2_table[at];
+    return (int)((top << STRETCH_SHIFT) + low + ((log2_table[at + 1] - low) * part >> 11));
 }
 
 /* log2 of the odds of p, in 1/256. */
@@ -45,7 +49,7 @@ static int stretch(uint32_t p)
     return log2_of(p) - log2_of(ONE - p);
 }
 
-/* The probability with log2 odds of x/256. */
+/* The probability with log2 odds of x/256: 1 to 65535. */
 static uint32_t squash(int x)
 {
     uint32_t magnitude = (uint32_t)(x < 0 ? -x : x);
@@ -62,125 +66,196 @@ static uint32_t squash(int x)
     return x < 0 ? p : ONE - p;
 }
 
-void ota_delta_mixer_init(struct ota_delta_model *model, unsigned mixer)
-{
-    model->weight[mixer][0] = model->weight[mixer][1] = WEIGHT_START;
-}
-
 void ota_delta_model_init(struct ota_delta_model *model)
 {
-    for (unsigned i = 0; i < OTA_DELTA_SLOTS_MAX; i++) {
-        model->p[i] = ONE / 2;
-        model->seen[i] = 0;
-    }
+    for (unsigned i = 0; i < OTA_DELTA_FINE; i++)
+        model->fine[i] = ONE / 2;
+    memset(model->seen, 0, sizeof model->seen);
+    for (unsigned i = 0; i < OTA_DELTA_COARSE; i++)
+        model->coarse[i] = COARSE_HALF;
     for (unsigned i = 0; i < OTA_DELTA_MIXERS; i++)
-        ota_delta_mixer_init(model, i);
+        model->weight[i][0] = model->weight[i][1] = WEIGHT_START;
     model->coder.low = 0;
     model->coder.high = UINT32_MAX;
 }
 
-static void learn(struct ota_delta_model *model, unsigned slot, int bit)
+static uint32_t probability(const struct ota_delta_model *model, unsigned slot)
 {
-    int32_t p = model->p[slot];
-    int32_t target = bit ? 65535 : 0;
-    uint32_t seen = model->seen[slot];
-    p += (target - p) * 2 / (int32_t)(2 * seen + 3);
-    model->p[slot] = (uint16_t)(p < 1 ? 1 : p > 65535 ? 65535 : p);
-    if (seen < SEEN_MAX)
-        model->seen[slot]++;
+    return slot < OTA_DELTA_FINE ? model->fine[slot]
+                                 : (model->coarse[slot - OTA_DELTA_FINE] & 0xfff0U) | 8U;
 }
 
-int ota_delta_code_bit(struct ota_delta_model *model, unsigned a, unsigned b, unsigned mixer,
-                       int bit)
+/* p moved towards the bit: the mean of what was seen, at first. */
+static uint32_t moved(uint32_t p, int bit, uint32_t seen)
 {
-    int16_t *weight = model->weight[mixer];
-    int32_t stretched[2] = {stretch(model->p[a]), stretch(model->p[b])};
-    int32_t x = (weight[0] * stretched[0] + weight[1] * stretched[1]) / WEIGHT_ONE;
-    uint32_t p = squash(x);
+    int32_t target = bit ? (int32_t)ONE - 1 : 1;
+    return (uint32_t)((int32_t)p + (target - (int32_t)p) * 2 / (int32_t)(2 * seen + 3));
+}
 
-    bit = model->coder.code_bit(&model->coder, p, bit);
-    int32_t error = (bit ? 65535 : 0) - (int32_t)p;
-    for (int i = 0; i < 2; i++) {
-        int32_t w = weight[i] + (stretched[i] * (error / 16)) / (1 << LEARN_SHIFT);
-        weight[i] = (int16_t)(w < 0 ? 0 : w > INT16_MAX ? INT16_MAX : w);
+static void learn(struct ota_delta_model *model, unsigned slot, int bit)
+{
+    if (slot < OTA_DELTA_FINE) {
+        uint8_t *seen = &model->seen[slot];
+        model->fine[slot] = (uint16_t)moved(model->fine[slot], bit, *seen);
+        *seen = (uint8_t)(*seen + (*seen < SEEN_MAX));
+        return;
     }
-    learn(model, a, bit);
-    if (b != a)
-        learn(model, b, bit);
+    uint16_t *coarse = &model->coarse[slot - OTA_DELTA_FINE];
+    uint32_t seen = *coarse & 15U;
+    uint32_t p = moved(*coarse & 0xfff0U, bit, seen);
+    *coarse = (uint16_t)((p & 0xfff0U) | (seen + (seen < COARSE_SEEN_MAX)));
+}
+
+int ota_delta_code_bit(struct ota_delta_model *model, unsigned slot, int bit)
+{
+    bit = model->coder.code_bit(&model->coder, probability(model, slot), bit);
+    learn(model, slot, bit);
     return bit;
 }
 
-uint32_t ota_delta_code_tree(struct ota_delta_model *model, unsigned a, unsigned b, unsigned mixer,
-                             unsigned bits, uint32_t value)
+static void correct(int16_t *weight, int32_t stretched, int32_t error)
 {
-    uint32_t node = 1;
-    for (unsigned i = bits; i-- > 0;)
-        node = node << 1 | (uint32_t)ota_delta_code_bit(model, a + node, b + node, mixer,
-                                                        (int)(value >> i & 1));
-    return node - (1U << bits);
+    int32_t corrected = *weight + stretched * (error / 16) / (1 << (LEARN_SHIFT - 4));
+    *weight = (int16_t)(corrected < 0 ? 0 : corrected > INT16_MAX ? INT16_MAX : corrected);
 }
 
-uint32_t ota_delta_code_number(struct ota_delta_model *model, unsigned a, unsigned mixer,
-                               uint32_t value)
+int ota_delta_code_mixed(struct ota_delta_model *model, unsigned a, unsigned b, unsigned mixer,
+                         int bit)
 {
-    unsigned length = bit_length(value);
-    unsigned n = 0;
-    while (n < 32 && ota_delta_code_bit(model, a + n, a + n, mixer, n < length))
-        n++;
-    if (n < 2)
-        return n;
-    uint32_t result = 1;
-    for (unsigned i = n - 1; i-- > 0;) {
-        int bit = (int)(value >> i & 1);
-        unsigned slot = a + 33 + (n - i < 4 ? (n - i) * 2 + (result & 1) : 0);
-        if (n - i < 4)
-            bit = ota_delta_code_bit(model, slot, slot, mixer, bit);
-        else
-            bit = model->coder.code_bit(&model->coder, ONE / 2, bit);
-        result = result << 1 | (uint32_t)bit;
-    }
+    int16_t *weight = model->weight[mixer];
+    int32_t stretched_a = stretch(probability(model, a));
+    int32_t stretched_b = stretch(probability(model, b));
+    uint32_t p = squash((weight[0] * stretched_a + weight[1] * stretched_b) / WEIGHT_ONE);
+
+    bit = model->coder.code_bit(&model->coder, p, bit);
+    int32_t error = (bit ? (int32_t)ONE - 1 : 0) - (int32_t)p;
+    correct(&weight[0], stretched_a, error);
+    correct(&weight[1], stretched_b, error);
+    learn(model, a, bit);
+    learn(model, b, bit);
+    return bit;
+}
+
+uint32_t ota_delta_code_raw(struct ota_delta_model *model, unsigned bits, uint32_t value)
+{
+    uint32_t result = 0;
+    for (unsigned i = bits; i-- > 0;)
+        result = result << 1 |
+                 (uint32_t)model->coder.code_bit(&model->coder, ONE / 2, (int)(value >> i & 1));
     return result;
 }
 
-int32_t ota_delta_code_signed(struct ota_delta_model *model, unsigned a, unsigned mixer,
-                              int32_t value)
+uint32_t ota_delta_code_tree(struct ota_delta_model *model, unsigned slot, unsigned bits,
+                             uint32_t value)
+{
+    uint32_t node = 1;
+    for (unsigned i = bits; i-- > 0;)
+        node = node << 1 | (uint32_t)ota_delta_code_bit(model, slot + node, (int)(value >> i & 1));
+    return node - (1U << bits);
+}
+
+/* Slots: 19 for the length, the last of them for all that is longer; 5 for the bit below the top
+ * one. */
+uint32_t ota_delta_code_number(struct ota_delta_model *model, unsigned slot, uint32_t value)
+{
+    unsigned length = bit_length(value);
+    unsigned n = 0;
+    while (n < 32 && ota_delta_code_bit(model, slot + (n < 18 ? n : 18), n < length))
+        n++;
+    if (n < 2)
+        return n;
+    unsigned second = slot + 19 + (n < 7 ? n - 2 : 4);
+    uint32_t result = 2U | (uint32_t)ota_delta_code_bit(model, second, (int)(value >> (n - 2) & 1));
+    return result << (n - 2) | ota_delta_code_raw(model, n - 2, value);
+}
+
+int32_t ota_delta_code_signed(struct ota_delta_model *model, unsigned slot, int32_t value)
 {
     uint32_t folded = (uint32_t)value << 1 ^ (value < 0 ? UINT32_MAX : 0);
-    folded = ota_delta_code_number(model, a, mixer, folded);
+    folded = ota_delta_code_number(model, slot, folded);
     return (int32_t)(folded >> 1 ^ (0U - (folded & 1)));
 }
 
-/* A byte: the log2 odds in steps of a half in the low 6 bits, and how much was seen above them. */
-static uint8_t pack(uint32_t p, uint32_t seen)
+/* --- saving --- */
+
+/* Log2 odds in steps of a half, as far as p has the precision to give them back, and how much was
+ * seen above them. */
+static uint8_t pack_fine(uint32_t p, uint32_t seen)
 {
     int level = (stretch(p) + 32 * 128 + 64) / 128;
-    unsigned class = seen == 0 ? 0 : seen < 12 ? 1 : seen < 60 ? 2 : 3;
-    return (uint8_t)(class << 6 | (unsigned)(level < 0 ? 0 : level > 63 ? 63 : level));
+    unsigned class = seen == 0 ? 0 : seen < 8 ? 1 : seen < 40 ? 2 : 3;
+    return (uint8_t)(class << 6 | (unsigned)(level < 4 ? 4 : level > 60 ? 60 : level));
 }
 
-static void unpack(struct ota_delta_model *model, unsigned slot, uint8_t packed)
+static void unpack_fine(struct ota_delta_model *model, unsigned slot, uint8_t packed)
 {
-    static const uint8_t seen[4] = {0, 5, 25, 120};
+    static const uint8_t seen[4] = {0, 3, 20, SEEN_MAX};
     model->seen[slot] = seen[packed >> 6];
-    model->p[slot] = (uint16_t)squash(((packed & 63) - 32) * 128);
+    model->fine[slot] = (uint16_t)squash(((packed & 63) - 32) * 128);
+}
+
+/* 7 for a slot that was never used, else one of seven odds. */
+static const int16_t coarse_odds[7] = {-1000, -540, -220, 0, 220, 540, 1000};
+
+static unsigned pack_coarse(uint16_t coarse)
+{
+    if (coarse == COARSE_HALF)
+        return 7;
+    int x = stretch((coarse & 0xfff0U) | 8U);
+    unsigned best = 0;
+    while (best < 6 && 2 * x > coarse_odds[best] + coarse_odds[best + 1])
+        best++;
+    return best;
+}
+
+static uint16_t unpack_coarse(unsigned packed)
+{
+    return packed >= 7 ? COARSE_HALF : (uint16_t)((squash(coarse_odds[packed]) & 0xfff0U) | 8U);
+}
+
+void ota_delta_model_round(struct ota_delta_model *model, unsigned from, unsigned to)
+{
+    for (unsigned slot = 0; slot < OTA_DELTA_FINE; slot++)
+        unpack_fine(model, slot, pack_fine(model->fine[slot], model->seen[slot]));
+    for (unsigned slot = from; slot < to; slot++) {
+        uint16_t *coarse = &model->coarse[slot - OTA_DELTA_FINE];
+        *coarse = unpack_coarse(pack_coarse(*coarse));
+    }
+}
+
+void ota_delta_model_forget(struct ota_delta_model *model, unsigned from, unsigned to)
+{
+    for (unsigned slot = from; slot < to; slot++)
+        model->coarse[slot - OTA_DELTA_FINE] = COARSE_HALF;
 }
 
 void ota_delta_model_save(const struct ota_delta_model *model, unsigned from, unsigned to,
                           uint8_t *buf)
 {
-    for (unsigned slot = from; slot < to; slot++)
-        *buf++ = pack(model->p[slot], model->seen[slot]);
+    memcpy(buf, model->weight, sizeof model->weight);
+    buf += sizeof model->weight;
+    for (unsigned slot = 0; slot < OTA_DELTA_FINE; slot++)
+        *buf++ = pack_fine(model->fine[slot], model->seen[slot]);
+    memset(buf, 0, ((to - from) * 3 + 7) / 8);
+    for (unsigned bit = 0; from < to; from++, bit += 3) {
+        unsigned packed = pack_coarse(model->coarse[from - OTA_DELTA_FINE]) << bit % 8;
+        buf[bit / 8] |= (uint8_t)packed;
+        if (packed > 0xff)
+            buf[bit / 8 + 1] |= (uint8_t)(packed >> 8);
+    }
 }
 
 void ota_delta_model_load(struct ota_delta_model *model, unsigned from, unsigned to,
                           const uint8_t *buf)
 {
-    for (unsigned slot = from; slot < to; slot++)
-        unpack(model, slot, *buf++);
-}
-
-void ota_delta_model_round(struct ota_delta_model *model, unsigned from, unsigned to)
-{
-    for (unsigned slot = from; slot < to; slot++)
-        unpack(model, slot, pack(model->p[slot], model->seen[slot]));
+    memcpy(model->weight, buf, sizeof model->weight);
+    buf += sizeof model->weight;
+    for (unsigned slot = 0; slot < OTA_DELTA_FINE; slot++)
+        unpack_fine(model, slot, *buf++);
+    for (unsigned bit = 0; from < to; from++, bit += 3) {
+        unsigned packed = buf[bit / 8];
+        if (bit % 8 > 5)
+            packed |= (unsigned)buf[bit / 8 + 1] << 8;
+        model->coarse[from - OTA_DELTA_FINE] = unpack_coarse(packed >> bit % 8 & 7U);
+    }
 }

@@ -2,89 +2,90 @@
 
 #include <string.h>
 
+#include "protocol/delta_guess.h"
+#include "protocol/delta_thumb.h"
 #include "protocol/error.h"
 
+/* Classes whose misses are alike. */
+enum { GROUP_BRANCH, GROUP_NEAR, GROUP_LOAD, GROUP_FLASH, GROUP_RAM, GROUP_OTHER, GROUPS };
+_Static_assert(GROUPS <= OTA_DELTA_GROUPS, "a place has a delta for each");
+
+static const uint8_t group_of[OTA_DELTA_CLASSES] = {
+    [OTA_THUMB_PLAIN16] = GROUP_OTHER,
+    [OTA_THUMB_PLAIN32] = GROUP_OTHER,
+    [OTA_THUMB_BL] = GROUP_BRANCH,
+    [OTA_THUMB_B32] = GROUP_BRANCH,
+    [OTA_THUMB_BCOND32] = GROUP_BRANCH,
+    [OTA_THUMB_B16] = GROUP_NEAR,
+    [OTA_THUMB_BCOND16] = GROUP_NEAR,
+    [OTA_THUMB_CBZ] = GROUP_NEAR,
+    [OTA_THUMB_LOAD16] = GROUP_LOAD,
+    [OTA_THUMB_LOAD32] = GROUP_LOAD,
+    [OTA_THUMB_LOADW] = GROUP_LOAD,
+    [OTA_DELTA_CLASS_POOL_FLASH] = GROUP_FLASH,
+    [OTA_DELTA_CLASS_POOL_RAM] = GROUP_RAM,
+    [OTA_DELTA_CLASS_POOL_OTHER] = GROUP_OTHER,
+    [OTA_DELTA_CLASS_WORD_FLASH] = GROUP_FLASH,
+    [OTA_DELTA_CLASS_WORD_RAM] = GROUP_RAM,
+    [OTA_DELTA_CLASS_WORD_OTHER] = GROUP_OTHER,
+    [OTA_DELTA_CLASS_BYTE] = GROUP_OTHER,
+};
+
+#define CALL_PLACE_BITS 6U
+#define DELTA_MAX 0x100000 /* a word that is farther off is coded as bytes */
+
+#define LEARN_WINDOWS 64U
+#define LEARN_LEN 256U /* bytes of a window */
+#define SLOTS_BEHIND 384U
+
+/* What the slots are for. A checkpoint has the fine ones, and the coarse ones from SLOT_SHAPE on.
+ */
 enum slots {
-    SLOT_MAP_COUNT = 0,
-    SLOT_MAP_GAP = SLOT_MAP_COUNT + OTA_DELTA_NUMBER_SLOTS,
-    SLOT_MAP_LEN = SLOT_MAP_GAP + OTA_DELTA_NUMBER_SLOTS,
-    SLOT_MAP_JUMP = SLOT_MAP_LEN + OTA_DELTA_NUMBER_SLOTS,
-    SLOT_HIT = SLOT_MAP_JUMP + OTA_DELTA_NUMBER_SLOTS,
-    SLOT_MISS = SLOT_HIT + 128,
-    SLOT_LITERAL = SLOT_MISS + 256,
-    SLOT_MATCH = SLOT_LITERAL + 256,
-    SLOT_OF_BASE = SLOT_MATCH + 4,
-    SLOT_MATCH_LEN = SLOT_OF_BASE + 4,
-    SLOT_JUMP = SLOT_MATCH_LEN + OTA_DELTA_NUMBER_SLOTS,
+    SLOT_HIT = 0, /* by class, whether it moved, the last two hits */
+    SLOT_HIT_RUN = SLOT_HIT + 8 * OTA_DELTA_CLASSES, /* by class, hits since the last miss */
+    SLOTS_FINE = SLOT_HIT_RUN + 8 * OTA_DELTA_CLASSES,
+
+    SLOT_MAP = OTA_DELTA_FINE,
+    SLOT_BEHIND = SLOT_MAP + OTA_DELTA_MAP_SLOTS,             /* bytes behind another, hashed */
+    SLOT_SHAPE = SLOT_BEHIND + SLOTS_BEHIND,                  /* by class */
+    SLOT_SAME = SLOT_SHAPE + OTA_DELTA_CLASSES,               /* by class */
+    SLOT_DELTA = SLOT_SAME + OTA_DELTA_CLASSES,               /* by group */
+    SLOT_BYTE = SLOT_DELTA + GROUPS * OTA_DELTA_NUMBER_SLOTS, /* lower, upper byte */
+    SLOT_CHANGE = SLOT_BYTE + 2 * 256,                        /* of a byte against the old one */
+    SLOT_TOKEN = SLOT_CHANGE + 64,                            /* by the token before */
+    SLOT_CONTENT = SLOT_TOKEN + 8 * OTA_DELTA_TOKENS,
+    SLOT_CALL = SLOT_CONTENT + 4,
+    SLOT_CALL_INDEX = SLOT_CALL + 1,
+    SLOT_CALL_PLACE = SLOT_CALL_INDEX + OTA_DELTA_CALLED,
+    SLOT_LEN = SLOT_CALL_PLACE + (1 << CALL_PLACE_BITS), /* by token */
+    SLOT_JUMP = SLOT_LEN + 3 * OTA_DELTA_NUMBER_SLOTS,
     SLOT_DISTANCE = SLOT_JUMP + OTA_DELTA_NUMBER_SLOTS,
     SLOTS = SLOT_DISTANCE + OTA_DELTA_NUMBER_SLOTS,
 };
-_Static_assert(SLOTS <= OTA_DELTA_SLOTS_MAX, "the slots fit in the model");
-_Static_assert(SLOTS - SLOT_HIT == OTA_DELTA_SLOTS_SAVED, "what a checkpoint holds of them");
+_Static_assert(SLOTS_FINE == OTA_DELTA_FINE && SLOTS <= OTA_DELTA_SLOTS, "the model has the slots");
+_Static_assert(SLOTS - SLOT_SHAPE == OTA_DELTA_SLOTS_SAVED, "what a checkpoint holds");
 
-enum mixers { MIX_MAP, MIX_NUMBER, MIX_HIT, MIX_MISS, MIX_LITERAL, MIX_MATCH };
+enum mixers { MIX_HIT, MIX_CHANGE, MIX_LOWER, MIX_UPPER, MIXERS };
+_Static_assert(MIXERS <= OTA_DELTA_MIXERS, "the model has the mixers");
 
 void ota_delta_stream_init(struct ota_delta_stream *stream)
 {
     ota_delta_model_init(&stream->model);
-    stream->count = UINT16_MAX;
-    stream->coded = 0;
+    stream->map.count = stream->map.move_count = stream->map.coded = 0;
+    stream->learned = 0;
+    stream->cache_len = 0;
     memset(&stream->place, 0, sizeof stream->place);
 }
 
-static uint32_t code_number(struct ota_delta_stream *stream, unsigned slot, uint32_t value)
+int ota_delta_code_map(struct ota_delta_stream *stream)
 {
-    return ota_delta_code_number(&stream->model, slot, MIX_NUMBER, value);
-}
-
-/* The map's slots and mixer are not used behind it: a checkpoint is loaded before the map is read.
- */
-static uint32_t code_map_number(struct ota_delta_stream *stream, unsigned slot, uint32_t value)
-{
-    return ota_delta_code_number(&stream->model, slot, MIX_MAP, value);
-}
-
-int ota_delta_code_map(struct ota_delta_stream *stream, unsigned count)
-{
-    if (stream->count == UINT16_MAX) {
-        uint32_t coded = code_map_number(stream, SLOT_MAP_COUNT, count);
-        if (coded > OTA_DELTA_SEGMENTS_MAX)
-            return OTA_E_DELTA_BLOCK;
-        stream->count = (uint16_t)coded;
-        return coded > 0;
-    }
-    static const struct ota_delta_segment none = {0, 0, 0};
-    struct ota_delta_segment *now = &stream->segments[stream->coded];
-    const struct ota_delta_segment *last = stream->coded == 0 ? &none : now - 1;
-    uint32_t result = last->result + last->len;
-    uint32_t base = last->base + last->len;
-    uint32_t gap = code_map_number(stream, SLOT_MAP_GAP, now->result - result);
-    uint32_t jump = (uint32_t)ota_delta_code_signed(&stream->model, SLOT_MAP_JUMP, MIX_MAP,
-                                                    (int32_t)(now->base - base));
-    uint32_t len = code_map_number(stream, SLOT_MAP_LEN, now->len);
-    base += jump;
-    if (gap > stream->result_len - result || len > stream->result_len - result - gap ||
-        base > stream->base_len || len > stream->base_len - base)
-        return OTA_E_DELTA_BLOCK;
-    *now = (struct ota_delta_segment){base, result + gap, len};
-    return ++stream->coded < stream->count;
-}
-
-/* The first segment that ends behind the position, or NULL. */
-static const struct ota_delta_segment *next_segment(const struct ota_delta_stream *stream)
-{
-    for (unsigned i = 0; i < stream->count; i++) {
-        const struct ota_delta_segment *at = &stream->segments[i];
-        if (stream->place.position < at->result + at->len)
-            return at;
-    }
-    return NULL;
+    return ota_delta_map_code(&stream->map, &stream->model, SLOT_MAP);
 }
 
 uint32_t ota_delta_gap_end(const struct ota_delta_stream *stream)
 {
-    const struct ota_delta_segment *next = next_segment(stream);
-    return next == NULL ? stream->result_len : next->result;
+    const struct ota_delta_segment *next = ota_delta_map_next(&stream->map, stream->place.position);
+    return next == NULL ? stream->map.result_len : next->result;
 }
 
 bool ota_delta_wants_token(const struct ota_delta_stream *stream)
@@ -92,102 +93,325 @@ bool ota_delta_wants_token(const struct ota_delta_stream *stream)
     return stream->place.match_left == 0 && stream->place.position < ota_delta_gap_end(stream);
 }
 
+/* A byte where `old` was expected and something else is likely. */
+static uint8_t code_changed_byte(struct ota_delta_stream *stream, uint8_t byte, uint8_t old,
+                                 unsigned upper)
+{
+    unsigned node = 1;
+    unsigned differs = 0;
+    for (unsigned i = 8; i-- > 0;) {
+        unsigned old_bit = (unsigned)old >> i & 1U;
+        unsigned change = SLOT_CHANGE + upper * 32U + i * 4U + old_bit * 2U + differs;
+        unsigned bit = (unsigned)ota_delta_code_mixed(
+            &stream->model, SLOT_BYTE + upper * 256 + node, change, MIX_CHANGE, byte >> i & 1);
+        differs |= bit ^ old_bit;
+        node = node << 1 | bit;
+    }
+    return (uint8_t)node;
+}
+
+/* A byte of a literal: mixed from what is usual there, and what is usual behind `before`. */
+static uint8_t code_new_byte(struct ota_delta_stream *stream, uint8_t byte, unsigned upper,
+                             unsigned before)
+{
+    unsigned node = 1;
+    for (unsigned i = 8; i-- > 0;) {
+        unsigned hash = (before * 0x9e5U + upper * 0x4d3U + node * 0x3d1U) % SLOTS_BEHIND;
+        node = node << 1 |
+               (unsigned)ota_delta_code_mixed(&stream->model, SLOT_BYTE + upper * 256 + node,
+                                              SLOT_BEHIND + hash, MIX_LOWER + upper, byte >> i & 1);
+    }
+    return (uint8_t)node;
+}
+
+/* One byte, or two at an even place: the upper one first, for the lower depends on it in code. */
+static int code_literal(struct ota_delta_stream *stream, uint8_t *bytes, uint32_t len)
+{
+    struct ota_delta_place *place = &stream->place;
+    if ((place->position & 1) != 0 || len < 2) {
+        bytes[0] = code_new_byte(stream, bytes[0], 0, place->last[1]);
+        return 1;
+    }
+    bytes[1] = code_new_byte(stream, bytes[1], 1, place->last[1]);
+    bytes[0] = code_new_byte(stream, bytes[0], 0, bytes[1]);
+    return 2;
+}
+
+static int keep_bit(struct ota_delta_coder *coder, uint32_t p, int bit)
+{
+    (void)coder;
+    (void)p;
+    return bit;
+}
+
+int ota_delta_learn(struct ota_delta_stream *stream)
+{
+    struct ota_delta_coder *coder = &stream->model.coder;
+    struct ota_delta_place *place = &stream->place;
+    uint32_t window = stream->map.base_len / LEARN_WINDOWS;
+    uint32_t from = (stream->learned * window) & ~1U;
+    uint32_t to = from + (window < LEARN_LEN ? window : LEARN_LEN);
+    int (*code_bit)(struct ota_delta_coder *, uint32_t, int) = coder->code_bit;
+
+    coder->code_bit = keep_bit;
+    for (; from + 2 <= to; from += 2) {
+        uint32_t value;
+        int error = ota_delta_read_base(stream, from, 2, &value);
+        if (error != OTA_OK)
+            return error;
+        if (value >> 11 == 0x1e) { /* BL or so: such have a token of their own */
+            from += 2;
+            continue;
+        }
+        uint8_t bytes[2] = {(uint8_t)value, (uint8_t)(value >> 8)};
+        code_literal(stream, bytes, 2);
+        place->last[0] = bytes[0];
+        place->last[1] = bytes[1];
+    }
+    coder->code_bit = code_bit;
+    return ++stream->learned < LEARN_WINDOWS;
+}
+
+/* --- segments --- */
+
+/* Halfwords and bytes that are no number: most often the same change as last time, or any bytes. */
+static uint32_t code_plain_miss(struct ota_delta_stream *stream,
+                                const struct ota_delta_guess *guess, uint32_t value)
+{
+    int32_t *last = &stream->place.last_delta[group_of[guess->class]];
+    bool same = *last != 0 && value - guess->value == (uint32_t)*last;
+    if (ota_delta_code_bit(&stream->model, SLOT_SHAPE + guess->class, same))
+        return guess->value + (uint32_t)*last;
+    uint32_t coded = 0;
+    for (unsigned i = guess->len; i-- > 0;)
+        coded = coded << 8 | code_changed_byte(stream, (uint8_t)(value >> 8 * i),
+                                               (uint8_t)(guess->value >> 8 * i), i & 1);
+    *last = (int32_t)(coded - guess->value);
+    return coded;
+}
+
+/* How far a number is from the expected one. */
+static int32_t code_delta(struct ota_delta_stream *stream, const struct ota_delta_guess *guess,
+                          int32_t delta)
+{
+    unsigned group = group_of[guess->class];
+    int32_t *last = &stream->place.last_delta[group];
+    bool same = delta == *last && delta != 0;
+    if (ota_delta_code_bit(&stream->model, SLOT_SAME + guess->class, same))
+        return *last;
+    *last =
+        ota_delta_code_signed(&stream->model, SLOT_DELTA + group * OTA_DELTA_NUMBER_SLOTS, delta);
+    return *last;
+}
+
+/* A prediction failed: what is there instead. */
+static uint32_t code_miss(struct ota_delta_stream *stream, const struct ota_delta_guess *guess,
+                          uint32_t value)
+{
+    enum ota_thumb_kind kind = (enum ota_thumb_kind)guess->class;
+    bool relative = guess->class > OTA_THUMB_PLAIN32 && guess->class < OTA_THUMB_KINDS;
+    int32_t delta;
+    bool shaped; /* only the number in it is another */
+    if (relative) {
+        int32_t expected = ota_thumb_field(kind, guess->value);
+        delta = ota_thumb_field(kind, value) - expected;
+        shaped = ota_thumb_with_field(kind, guess->value, expected + delta) == value;
+    } else if (guess->class >= OTA_DELTA_CLASS_POOL_FLASH && guess->class < OTA_DELTA_CLASS_BYTE) {
+        delta = (int32_t)(value - guess->value);
+        shaped = delta > -DELTA_MAX && delta < DELTA_MAX;
+    } else {
+        return code_plain_miss(stream, guess, value);
+    }
+    if (ota_delta_code_bit(&stream->model, SLOT_SHAPE + guess->class, shaped)) {
+        delta = code_delta(stream, guess, delta);
+        return relative
+                   ? ota_thumb_with_field(
+                         kind, guess->value,
+                         (int32_t)((uint32_t)ota_thumb_field(kind, guess->value) + (uint32_t)delta))
+                   : guess->value + (uint32_t)delta;
+    }
+    uint32_t coded = 0;
+    for (unsigned i = guess->len; i-- > 0;)
+        coded = coded << 8 | code_changed_byte(stream, (uint8_t)(value >> 8 * i),
+                                               (uint8_t)(guess->value >> 8 * i), i & 1);
+    return coded;
+}
+
+static unsigned log2_bucket(unsigned value)
+{
+    unsigned bucket = 0;
+    for (; value > 0; value >>= 1)
+        bucket++;
+    return bucket > 7 ? 7 : bucket;
+}
+
+/* Put a place first. */
+static void remember_call(struct ota_delta_place *place, uint32_t target)
+{
+    unsigned at = 0;
+    while (at < OTA_DELTA_CALLED - 1 && place->called[at] != target)
+        at++;
+    for (; at > 0; at--)
+        place->called[at] = place->called[at - 1];
+    place->called[0] = target;
+}
+
 static int code_copy(struct ota_delta_stream *stream, const struct ota_delta_segment *segment,
                      uint8_t *bytes, uint32_t len)
 {
-    uint8_t old[OTA_DELTA_PIECE_MAX];
-    if (len > 2)
-        len = 2;
-    int error = stream->read(stream->ctx, true,
-                             segment->base + (stream->place.position - segment->result), old, len);
+    struct ota_delta_place *place = &stream->place;
+    struct ota_delta_guess guess;
+    int error = ota_delta_guess_piece(stream, segment, len, &guess);
     if (error != OTA_OK)
         return error;
-    unsigned slot = SLOT_HIT + (stream->place.history & 127U);
-    int miss = ota_delta_code_bit(&stream->model, slot, SLOT_HIT + (stream->place.history & 1U),
-                                  MIX_HIT, memcmp(bytes, old, len) != 0);
-    stream->place.history = (uint8_t)(stream->place.history << 1 | miss);
-    for (uint32_t i = 0; i < len; i++)
-        bytes[i] =
-            miss
-                ? (uint8_t)(old[i] + ota_delta_code_tree(&stream->model, SLOT_MISS, SLOT_MISS,
-                                                         MIX_MISS, 8, (uint8_t)(bytes[i] - old[i])))
-                : old[i];
-    return (int)len;
+    uint32_t value = ota_delta_guess_value(&guess, bytes);
+    unsigned moved = guess.value != guess.old;
+    int miss = ota_delta_code_mixed(
+        &stream->model, SLOT_HIT + guess.class * 8 + moved * 4 + (place->history & 3U),
+        SLOT_HIT_RUN + guess.class * 8 + log2_bucket(place->run), MIX_HIT, value != guess.value);
+    place->history = (uint8_t)(place->history << 1 | miss);
+    place->run = miss ? 0 : (uint8_t)(place->run + (place->run < 255));
+    value = miss ? code_miss(stream, &guess, value) : guess.value;
+    ota_delta_guess_bytes(&guess, value, bytes);
+    if (guess.class == OTA_THUMB_BL)
+        remember_call(place,
+                      place->position + 4 + 2 * (uint32_t)ota_thumb_field(OTA_THUMB_BL, value));
+    return (int)guess.len;
 }
+
+/* --- gaps --- */
 
 static int code_token(struct ota_delta_stream *stream, struct ota_delta_token *token, uint32_t gap)
 {
     struct ota_delta_model *model = &stream->model;
-    token->match = ota_delta_code_bit(model, SLOT_MATCH, SLOT_MATCH, MIX_MATCH, token->match);
-    if (!token->match)
-        return OTA_OK;
-    token->of_base =
-        ota_delta_code_bit(model, SLOT_OF_BASE, SLOT_OF_BASE, MIX_MATCH, token->of_base);
-    if (token->of_base) {
-        int32_t jump = ota_delta_code_signed(model, SLOT_JUMP, MIX_NUMBER,
-                                             (int32_t)(token->from - stream->place.match_from));
-        token->from = stream->place.match_from + (uint32_t)jump;
-    } else {
-        token->from = stream->place.position -
-                      code_number(stream, SLOT_DISTANCE, stream->place.position - token->from);
-    }
-    token->len = code_number(stream, SLOT_MATCH_LEN, token->len);
-    uint32_t limit = token->of_base ? stream->base_len : stream->place.position;
-    if (token->len == 0 || token->len > gap || token->from >= limit ||
-        (token->of_base && token->len > limit - token->from))
+    struct ota_delta_place *place = &stream->place;
+    unsigned slot = SLOT_TOKEN + 8U * place->match_kind;
+    token->kind = (uint8_t)ota_delta_code_tree(model, slot, 3, token->kind);
+    if (token->kind >= OTA_DELTA_TOKENS)
         return OTA_E_DELTA_BLOCK;
-    stream->place.match_of_base = token->of_base;
-    stream->place.match_from = token->from;
-    stream->place.match_left = token->len;
+    place->match_kind = token->kind;
+    if (token->kind == OTA_DELTA_LITERAL || token->kind == OTA_DELTA_CALL)
+        return OTA_OK;
+    uint32_t limit = stream->map.base_len;
+    if (token->kind == OTA_DELTA_OF_RESULT) {
+        token->from = place->position -
+                      ota_delta_code_number(model, SLOT_DISTANCE, place->position - token->from);
+        limit = place->position;
+    } else {
+        token->from = place->match_from +
+                      (uint32_t)ota_delta_code_signed(model, SLOT_JUMP,
+                                                      (int32_t)(token->from - place->match_from));
+    }
+    if (token->kind == OTA_DELTA_INLINE)
+        token->content = (uint8_t)ota_delta_code_tree(model, SLOT_CONTENT, 2, token->content);
+    token->len = ota_delta_code_number(
+        model, SLOT_LEN + (token->kind - 1U) * OTA_DELTA_NUMBER_SLOTS, token->len);
+    if (token->len == 0 || token->len > gap || token->from >= limit ||
+        (token->kind != OTA_DELTA_OF_RESULT && token->len > limit - token->from) ||
+        token->content >= stream->map.contents)
+        return OTA_E_DELTA_BLOCK;
+    place->match_from = token->from;
+    place->match_left = token->len;
+    place->match_content = token->content;
     return OTA_OK;
+}
+
+static int code_call(struct ota_delta_stream *stream, uint8_t *bytes, uint32_t len, uint32_t target)
+{
+    struct ota_delta_place *place = &stream->place;
+    struct ota_delta_model *model = &stream->model;
+    if (len < 4)
+        return OTA_E_DELTA_BLOCK;
+    unsigned index = 0;
+    while (index < OTA_DELTA_CALLED && place->called[index] != target)
+        index++;
+    if (ota_delta_code_bit(model, SLOT_CALL, index < OTA_DELTA_CALLED)) {
+        target = place->called[ota_delta_code_tree(model, SLOT_CALL_INDEX, 4, index)];
+    } else {
+        unsigned low = 0; /* bits below the tree's, for the halfwords of the result */
+        while (stream->map.result_len >> low > 2U << CALL_PLACE_BITS)
+            low++;
+        uint32_t high =
+            ota_delta_code_tree(model, SLOT_CALL_PLACE, CALL_PLACE_BITS, target >> 1 >> low);
+        target = (high << low | ota_delta_code_raw(model, low, target >> 1)) << 1;
+    }
+    remember_call(place, target);
+    uint32_t call = ota_thumb_with_field(OTA_THUMB_BL, 0xf000d000U,
+                                         (int32_t)(target - place->position - 4) / 2);
+    struct ota_delta_guess guess = {OTA_THUMB_BL, 4, 0, 0};
+    ota_delta_guess_bytes(&guess, call, bytes);
+    return 4;
+}
+
+static int copy_match(struct ota_delta_stream *stream, uint8_t *bytes, uint32_t len)
+{
+    struct ota_delta_place *place = &stream->place;
+    bool of_base = place->match_kind == OTA_DELTA_OF_BASE;
+    if (!of_base && len > place->position - place->match_from)
+        len = place->position - place->match_from;
+    int error = stream->read(stream->ctx, of_base, place->match_from, bytes, len);
+    return error != OTA_OK ? error : (int)len;
 }
 
 static int code_gap(struct ota_delta_stream *stream, uint8_t *bytes, uint32_t len, uint32_t gap,
                     struct ota_delta_token *token)
 {
-    if (stream->place.match_left == 0) {
+    struct ota_delta_place *place = &stream->place;
+    if (place->match_left == 0) {
         int error = code_token(stream, token, gap);
         if (error != OTA_OK)
             return error;
     }
-    if (stream->place.match_left == 0) {
-        bytes[0] = (uint8_t)ota_delta_code_tree(&stream->model, SLOT_LITERAL, SLOT_LITERAL,
-                                                MIX_LITERAL, 8, bytes[0]);
-        return 1;
+    if (place->match_left == 0 && place->match_kind == OTA_DELTA_CALL) {
+        if (place->match_from + 4 <= stream->map.base_len)
+            place->match_from += 4;
+        return code_call(stream, bytes, len, token->from);
     }
-    if (len > stream->place.match_left)
-        len = stream->place.match_left;
-    if (!stream->place.match_of_base && len > stream->place.position - stream->place.match_from)
-        len = stream->place.position - stream->place.match_from;
-    int error = stream->read(stream->ctx, stream->place.match_of_base, stream->place.match_from,
-                             bytes, len);
-    if (error != OTA_OK)
-        return error;
-    stream->place.match_from += len;
-    stream->place.match_left -= len;
-    return (int)len;
+    if (place->match_left == 0) {
+        int done = code_literal(stream, bytes, len);
+        if (place->match_from + 2 <= stream->map.base_len)
+            place->match_from += (uint32_t)done;
+        return done;
+    }
+    if (len > place->match_left)
+        len = place->match_left;
+    struct ota_delta_segment inner = {place->match_from, place->position,
+                                      place->match_left & 0xffffffU, place->match_content};
+    int done = place->match_kind == OTA_DELTA_INLINE ? code_copy(stream, &inner, bytes, len)
+                                                     : copy_match(stream, bytes, len);
+    if (done > 0) {
+        place->match_from += (uint32_t)done;
+        place->match_left -= (uint32_t)done;
+    }
+    return done;
 }
 
 int ota_delta_code_piece(struct ota_delta_stream *stream, uint8_t bytes[OTA_DELTA_PIECE_MAX],
                          struct ota_delta_token *token)
 {
-    const struct ota_delta_segment *segment = next_segment(stream);
-    bool gap = segment == NULL || stream->place.position < segment->result;
-    uint32_t end = segment == NULL ? stream->result_len
+    struct ota_delta_place *place = &stream->place;
+    const struct ota_delta_segment *segment = ota_delta_map_next(&stream->map, place->position);
+    bool gap = segment == NULL || place->position < segment->result;
+    uint32_t end = segment == NULL ? stream->map.result_len
                    : gap           ? segment->result
                                    : segment->result + segment->len;
-    uint32_t whole = end - stream->place.position;
-    uint32_t step = OTA_DELTA_STEP - stream->place.position % OTA_DELTA_STEP;
+    uint32_t whole = end - place->position;
+    uint32_t step = OTA_DELTA_STEP - place->position % OTA_DELTA_STEP;
     uint32_t len = whole < OTA_DELTA_PIECE_MAX ? whole : OTA_DELTA_PIECE_MAX;
     if (len > step)
         len = step;
     int done =
         gap ? code_gap(stream, bytes, len, whole, token) : code_copy(stream, segment, bytes, len);
-    if (done > 0) {
-        stream->place.position += (uint32_t)done;
-        stream->place.last_byte = bytes[done - 1];
-        if (stream->place.position % OTA_DELTA_STEP == 0)
-            ota_delta_model_round(&stream->model, SLOT_HIT, SLOTS);
+    if (done <= 0)
+        return done;
+    for (int i = 0; i < done; i++)
+        place->last[(place->position + (uint32_t)i) & 1] = bytes[i];
+    place->position += (uint32_t)done;
+    if (!gap)
+        place->match_from = segment->base + (place->position - segment->result);
+    if (place->position % OTA_DELTA_STEP == 0) {
+        ota_delta_model_round(&stream->model, SLOT_SHAPE, SLOTS);
+        ota_delta_model_forget(&stream->model, SLOT_BEHIND, SLOT_SHAPE);
     }
     return done;
 }
@@ -195,28 +419,24 @@ int ota_delta_code_piece(struct ota_delta_stream *stream, uint8_t bytes[OTA_DELT
 size_t ota_delta_stream_save(const struct ota_delta_stream *stream, uint8_t *buf)
 {
     memcpy(buf, &stream->place, sizeof stream->place);
-    buf += sizeof stream->place;
-    memcpy(buf, stream->model.weight, sizeof stream->model.weight);
-    buf += sizeof stream->model.weight;
-    ota_delta_model_save(&stream->model, SLOT_HIT, SLOTS, buf);
+    ota_delta_model_save(&stream->model, SLOT_SHAPE, SLOTS, buf + sizeof stream->place);
     return OTA_DELTA_STREAM_SAVED;
 }
 
 void ota_delta_stream_load(struct ota_delta_stream *stream, const uint8_t *buf)
 {
     memcpy(&stream->place, buf, sizeof stream->place);
-    buf += sizeof stream->place;
-    memcpy(stream->model.weight, buf, sizeof stream->model.weight);
-    buf += sizeof stream->model.weight;
-    ota_delta_model_load(&stream->model, SLOT_HIT, SLOTS, buf);
-    ota_delta_mixer_init(&stream->model, MIX_MAP);
+    ota_delta_model_load(&stream->model, SLOT_SHAPE, SLOTS, buf + sizeof stream->place);
 }
 
 bool ota_delta_stream_fits(const struct ota_delta_stream *stream)
 {
     const struct ota_delta_place *place = &stream->place;
-    uint32_t limit = place->match_of_base ? stream->base_len : place->position;
-    if (place->position > stream->result_len || place->match_from > limit)
+    uint32_t limit =
+        place->match_kind == OTA_DELTA_OF_RESULT ? place->position : stream->map.base_len;
+    if (place->position > stream->map.result_len || place->match_from > limit ||
+        place->match_kind >= OTA_DELTA_TOKENS || place->match_content >= OTA_DELTA_CONTENTS)
         return false;
-    return !place->match_of_base || place->match_left <= limit - place->match_from;
+    return place->match_kind == OTA_DELTA_OF_RESULT ||
+           place->match_left <= limit - place->match_from;
 }

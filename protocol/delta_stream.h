@@ -1,13 +1,13 @@
 /*
- * What the coded bits of a patch mean: the segment map, then the result from its first byte to its
- * last, piece by piece. One source for decoder and encoder, see delta_model.h.
+ * What the coded bits of a patch mean: the map, then the result from its first byte to its last,
+ * piece by piece. One source for decoder and encoder, see delta_model.h.
  *
  *     result:   | segment 0 | gap | segment 1 | segment 2 | gap |
  *
  * A segment is copied from one place of the base, piece by piece of 1 to 4 bytes; each is
- * predicted, and one bit says that the prediction is right. A gap is filled with literal bytes, and
- * with matches: copies from anywhere in the base or in the result before. SPEC.md, "Delta", has the
- * whole.
+ * predicted, and one bit says that the prediction is right. A gap is filled with literal bytes,
+ * with matches (copies from anywhere in the base or in the result before), and with segments that
+ * the map doesn't have. SPEC.md, "Delta", has the whole.
  */
 #ifndef OTA_PROTOCOL_DELTA_STREAM_H
 #define OTA_PROTOCOL_DELTA_STREAM_H
@@ -16,35 +16,48 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "protocol/delta_map.h"
 #include "protocol/delta_model.h"
 
-#define OTA_DELTA_SEGMENTS_MAX 192U
 #define OTA_DELTA_PIECE_MAX 4U /* bytes that one step gives at most */
 #define OTA_DELTA_STEP 16384U  /* bytes of the result: no piece reaches over a multiple of it */
+#define OTA_DELTA_GROUPS 6U
+#define OTA_DELTA_MARKS 256U /* words ahead that are known to be in a literal pool */
+#define OTA_DELTA_CALLED 16U
+#define OTA_DELTA_CACHE_LEN 32U
 
-struct ota_delta_segment {
-    uint32_t base;   /* offset in the base */
-    uint32_t result; /* offset in the result; segments are in this order and don't overlap here */
-    uint32_t len;
+enum ota_delta_token_kind {
+    OTA_DELTA_LITERAL = 0,
+    OTA_DELTA_OF_BASE = 1,   /* copy from the base */
+    OTA_DELTA_OF_RESULT = 2, /* copy from the result before */
+    OTA_DELTA_INLINE = 3,    /* a segment */
+    OTA_DELTA_CALL = 4,      /* BL; `from` is the place in the result that it calls */
+    OTA_DELTA_TOKENS = 5,
 };
 
 /* What a gap is filled with next. */
 struct ota_delta_token {
-    bool match;
-    bool of_base; /* the match is in the base, else in the result before */
+    uint8_t kind;    /* enum ota_delta_token_kind */
+    uint8_t content; /* of OTA_DELTA_INLINE */
     uint32_t from;
-    uint32_t len; /* 1 for a literal */
+    uint32_t len;
 };
 
 /* Where the coding stands: with the model, all that a checkpoint holds. */
 struct ota_delta_place {
     uint32_t position; /* bytes of the result that are coded */
     uint32_t match_from;
-    uint32_t match_left; /* bytes of the present match */
-    bool match_of_base;
-    uint8_t last_byte;
+    uint32_t match_left; /* bytes of the present token */
+    uint8_t match_kind;
+    uint8_t match_content;
     uint8_t history; /* hits and misses of the last pieces, one bit each */
-    uint8_t reserved;
+    uint8_t run;     /* hits since the last miss */
+    uint8_t last[2]; /* bytes of the result */
+    uint8_t reserved[2];
+    uint32_t marks_from; /* offset in the base where the marks begin */
+    uint8_t marks[OTA_DELTA_MARKS / 8];
+    int32_t last_delta[OTA_DELTA_GROUPS];
+    uint32_t called[OTA_DELTA_CALLED]; /* the newest first: places that BL calls */
 };
 
 struct ota_delta_stream {
@@ -52,23 +65,24 @@ struct ota_delta_stream {
     /* OTA_OK or a negative error; only asked for bytes that exist. */
     int (*read)(void *ctx, bool of_base, uint32_t offset, void *buf, size_t len);
     void *ctx;
-    uint32_t base_len;
-    uint32_t result_len;
-    uint32_t base_address;
-    bool thumb;
-
-    struct ota_delta_segment segments[OTA_DELTA_SEGMENTS_MAX];
-    uint16_t count; /* of segments; UINT16_MAX until it is coded */
-    uint16_t coded; /* segments whose entry is coded */
-
+    struct ota_delta_map map;
     struct ota_delta_place place;
+    uint16_t learned;    /* windows */
+    uint32_t cache_from; /* offset in the base of what `cache` holds */
+    uint32_t cache_len;
+    uint8_t cache[OTA_DELTA_CACHE_LEN];
 };
 
 void ota_delta_stream_init(struct ota_delta_stream *stream);
 
 /* Code the next entry of the map. 1 when there is more, 0 when the map is whole, or an error. The
- * encoder has filled in segments and count, passed here as `count`. */
-int ota_delta_code_map(struct ota_delta_stream *stream, unsigned count);
+ * encoder has filled in the map. */
+int ota_delta_code_map(struct ota_delta_stream *stream);
+
+/* Behind the map, before the first piece: learn from a window of the base what its bytes are like,
+ * for what will be new in the result. 1 when there is more to learn, 0 when that was the last, or
+ * an error. Not after loading a checkpoint, which has what was learned. */
+int ota_delta_learn(struct ota_delta_stream *stream);
 
 /* Where the gap that position lies in ends: the next segment, or the end of the result. */
 uint32_t ota_delta_gap_end(const struct ota_delta_stream *stream);
@@ -79,16 +93,32 @@ uint32_t ota_delta_gap_end(const struct ota_delta_stream *stream);
 int ota_delta_code_piece(struct ota_delta_stream *stream, uint8_t bytes[OTA_DELTA_PIECE_MAX],
                          struct ota_delta_token *token);
 
+/* What a piece at the position would be in `segment`: its length, at most `len`, and its predicted
+ * bytes; or an error. For an encoder that compares. */
+int ota_delta_predict(struct ota_delta_stream *stream, const struct ota_delta_segment *segment,
+                      uint32_t len, uint8_t bytes[OTA_DELTA_PIECE_MAX]);
+
+/* What a piece names, if it names something elsewhere: the value in the base, and in the result,
+ * whose bytes are given. Returns the piece's length or an error. For an encoder that makes the map.
+ */
+struct ota_delta_reference {
+    bool found;
+    uint32_t old;
+    uint32_t new;
+};
+int ota_delta_refer(struct ota_delta_stream *stream, const struct ota_delta_segment *segment,
+                    uint32_t len, const uint8_t bytes[OTA_DELTA_PIECE_MAX],
+                    struct ota_delta_reference *reference);
+
 /* The next piece begins with a token. */
 bool ota_delta_wants_token(const struct ota_delta_stream *stream);
 
 /* At a multiple of OTA_DELTA_STEP: all that the stream knows, beside the map, in
  * OTA_DELTA_STREAM_SAVED bytes. The model is rounded there, on both sides, so that this holds it
  * exactly. The bytes are for the machine that wrote them. */
-#define OTA_DELTA_SLOTS_SAVED 792U
+#define OTA_DELTA_SLOTS_SAVED 1001U
 #define OTA_DELTA_STREAM_SAVED                                                                     \
-    (sizeof(struct ota_delta_place) + OTA_DELTA_MIXERS * 2 * sizeof(int16_t) +                     \
-     OTA_DELTA_SLOTS_SAVED)
+    (sizeof(struct ota_delta_place) + OTA_DELTA_MODEL_SAVED(OTA_DELTA_SLOTS_SAVED))
 size_t ota_delta_stream_save(const struct ota_delta_stream *stream, uint8_t *buf);
 void ota_delta_stream_load(struct ota_delta_stream *stream, const uint8_t *buf);
 /* What was loaded lies within the base and the result. */

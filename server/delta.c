@@ -7,17 +7,18 @@
 
 #include "protocol/crc32.h"
 #include "protocol/error.h"
-#include "server/delta_match.h"
+#include "server/delta_parse.h"
+#include "server/delta_plan.h"
 #include "server/delta_range.h"
 
 #define PAYLOAD_LEN (OTA_DELTA_BLOCK_LEN - OTA_DELTA_BLOCK_CRC_LEN)
-#define GAP_MATCH_MIN 5U
 
 /* --- encoding --- */
 
 struct pair {
     struct delta_bytes base;
     struct delta_bytes result;
+    uint32_t address; /* 0: plain */
 };
 
 static int read_pair(void *ctx, bool of_base, uint32_t offset, void *buf, size_t len)
@@ -27,42 +28,63 @@ static int read_pair(void *ctx, bool of_base, uint32_t offset, void *buf, size_t
     return OTA_OK;
 }
 
-static struct ota_delta_token choose_token(const struct delta_index *index, const struct pair *pair,
-                                           uint32_t at, uint32_t gap_end)
+static int encode_pieces(struct ota_delta_stream *stream, const struct pair *pair,
+                         struct delta_parse *parse)
 {
-    struct ota_delta_token token = {.len = 1};
-    struct delta_match match =
-        delta_index_longest(index, (struct delta_bytes){pair->result.at + at, gap_end - at});
-    if (match.len < GAP_MATCH_MIN)
-        return token;
-    return (struct ota_delta_token){true, true, match.from, match.len};
-}
-
-/* The coded stream behind a header that is in the sink already. */
-static int encode_stream(struct ota_delta_stream *stream, const struct delta_index *index,
-                         struct pair *pair, struct delta_sink *sink)
-{
-    ota_delta_stream_init(stream);
-    stream->read = read_pair;
-    stream->ctx = pair;
-    stream->base_len = pair->base.len;
-    stream->result_len = pair->result.len;
-    stream->model.coder.code_bit = delta_encode_bit;
-    stream->model.coder.ctx = sink;
-    unsigned count = delta_match_segments(index, pair->result, stream->segments);
-    while (ota_delta_code_map(stream, count) > 0) {
-    }
     while (stream->place.position < pair->result.len) {
-        uint32_t at = stream->place.position;
         uint8_t bytes[OTA_DELTA_PIECE_MAX] = {0};
         struct ota_delta_token token = {0};
-        uint32_t left = pair->result.len - at;
-        memcpy(bytes, pair->result.at + at, left < sizeof bytes ? left : sizeof bytes);
+        uint32_t left = pair->result.len - stream->place.position;
+        memcpy(bytes, pair->result.at + stream->place.position,
+               left < sizeof bytes ? left : sizeof bytes);
         if (ota_delta_wants_token(stream))
-            token = choose_token(index, pair, at, ota_delta_gap_end(stream));
+            token = delta_parse_token(parse, stream);
         if (ota_delta_code_piece(stream, bytes, &token) <= 0)
             return OTA_E_STATE;
     }
+    return OTA_OK;
+}
+
+/* All that is coded, for a stream whose map is made. */
+static int encode_all(struct ota_delta_stream *stream, const struct delta_index *index,
+                      const struct pair *pair, const struct delta_segments *others)
+{
+    struct delta_parse parse;
+    int error = delta_parse_init(&parse, index, pair->result, others, pair->address != 0);
+    if (error != OTA_OK)
+        return error;
+    int more = 1;
+    while (more > 0)
+        more = ota_delta_code_map(stream);
+    if (more == 0)
+        more = 1;
+    while (more > 0)
+        more = ota_delta_learn(stream);
+    error = more < 0 ? more : encode_pieces(stream, pair, &parse);
+    delta_parse_free(&parse);
+    return error;
+}
+
+static int encode_stream(struct ota_delta_stream *stream, const struct delta_index *index,
+                         struct pair *pair, const struct delta_style *style,
+                         struct delta_sink *sink)
+{
+    struct delta_segments others;
+    ota_delta_stream_init(stream);
+    stream->read = read_pair;
+    stream->ctx = pair;
+    stream->map.contents = pair->address != 0 ? OTA_DELTA_CONTENTS : 1;
+    stream->map.base_len = pair->base.len;
+    stream->map.result_len = pair->result.len;
+    stream->map.base_address = pair->address;
+    stream->model.coder.code_bit = delta_encode_bit;
+    stream->model.coder.ctx = sink;
+    int error = delta_plan_make(stream, pair->base, pair->result, style, &others);
+    if (error == OTA_OK)
+        error = encode_all(stream, index, pair, &others);
+    free(others.at);
+    if (error != OTA_OK)
+        return error;
     delta_encode_end(&stream->model.coder);
     return sink->failed ? OTA_E_NO_SPACE : OTA_OK;
 }
@@ -78,11 +100,11 @@ static void put_header(uint8_t *at, const struct pair *pair, size_t patch_len)
     at[0] = OTA_DELTA_MAGIC & 0xff;
     at[1] = OTA_DELTA_MAGIC >> 8;
     at[2] = OTA_DELTA_VERSION;
-    at[3] = OTA_DELTA_PLAIN;
+    at[3] = pair->address != 0 ? OTA_DELTA_THUMB2 : OTA_DELTA_PLAIN;
     put32(at + 4, (uint32_t)patch_len);
     put32(at + 8, pair->base.len);
     put32(at + 12, pair->result.len);
-    put32(at + 16, 0);
+    put32(at + 16, pair->address);
     SHA256(pair->base.at, pair->base.len, at + 20);
     SHA256(pair->result.at, pair->result.len, at + 20 + OTA_HASH_LEN);
 }
@@ -113,26 +135,46 @@ static int pack(const struct pair *pair, const struct delta_sink *stream, uint8_
     return OTA_OK;
 }
 
-static int encode(const struct delta_index *index, struct pair *pair, uint8_t **patch,
-                  size_t *patch_len)
+/* The smallest stream that a style gives. */
+static int encode_best(const struct delta_index *index, struct pair *pair, struct delta_sink *best)
 {
-    struct delta_sink sink = {0};
-    struct ota_delta_stream *stream = calloc(1, sizeof *stream);
-    int error = stream == NULL ? OTA_E_NO_SPACE : encode_stream(stream, index, pair, &sink);
-    if (error == OTA_OK)
-        error = pack(pair, &sink, patch, patch_len);
-    free(sink.bytes);
+    static const struct delta_style styles[] = {{12, 6, 2, 1}, {10, 6, 1, 1}, {24, 12, 1, 1}};
+    struct ota_delta_stream *stream = malloc(sizeof *stream);
+    int error = stream == NULL ? OTA_E_NO_SPACE : OTA_OK;
+    *best = (struct delta_sink){0};
+    for (size_t i = 0; i < sizeof styles / sizeof *styles && error == OTA_OK; i++) {
+        struct delta_sink sink = {0};
+        error = encode_stream(stream, index, pair, &styles[i], &sink);
+        if (error == OTA_OK && (i == 0 || sink.len < best->len)) {
+            struct delta_sink worse = *best;
+            *best = sink;
+            sink = worse;
+        }
+        free(sink.bytes);
+    }
     free(stream);
+    return error;
+}
+
+/* Decode what was made: it must be the result. */
+static int check_patch(const struct pair *pair, struct delta_bytes patch)
+{
+    uint8_t *check = NULL;
+    size_t check_len = 0;
+    int error = delta_apply(pair->base, patch, &check, &check_len);
+    if (error == OTA_OK &&
+        (check_len != pair->result.len || memcmp(check, pair->result.at, check_len) != 0))
+        error = OTA_E_STATE;
+    free(check);
     return error;
 }
 
 int delta_make(struct delta_bytes base, struct delta_bytes result, uint8_t **patch,
                size_t *patch_len)
 {
+    struct pair pair = {base, result, delta_image_address(base)};
     struct delta_index index;
-    struct pair pair = {base, result};
-    uint8_t *check = NULL;
-    size_t check_len = 0;
+    struct delta_sink stream;
 
     *patch = NULL;
     if (base.len > OTA_DELTA_LEN_MAX || result.len > OTA_DELTA_LEN_MAX || result.len == 0)
@@ -140,14 +182,13 @@ int delta_make(struct delta_bytes base, struct delta_bytes result, uint8_t **pat
     int error = delta_index_init(&index, base);
     if (error != OTA_OK)
         return error;
-    error = encode(&index, &pair, patch, patch_len);
+    error = encode_best(&index, &pair, &stream);
+    if (error == OTA_OK)
+        error = pack(&pair, &stream, patch, patch_len);
+    free(stream.bytes);
     delta_index_free(&index);
     if (error == OTA_OK)
-        error = delta_apply(base, (struct delta_bytes){*patch, (uint32_t)*patch_len}, &check,
-                            &check_len);
-    if (error == OTA_OK && (check_len != result.len || memcmp(check, result.at, check_len) != 0))
-        error = OTA_E_STATE;
-    free(check);
+        error = check_patch(&pair, (struct delta_bytes){*patch, (uint32_t)*patch_len});
     if (error != OTA_OK) {
         free(*patch);
         *patch = NULL;

@@ -37,7 +37,7 @@ int delta_encode_bit(struct ota_delta_coder *coder, uint32_t p, int bit)
 void delta_encode_end(struct ota_delta_coder *coder)
 {
     struct delta_sink *sink = coder->ctx;
-    /* The shortest number within [low, high], and no zeros at its end. */
+    /* The shortest number within [low, high]. */
     for (unsigned bytes = 0; bytes <= 4; bytes++) {
         uint32_t mask = bytes == 4 ? UINT32_MAX : ~(UINT32_MAX >> 8 * bytes);
         uint32_t number = coder->high & mask;
@@ -47,6 +47,4 @@ void delta_encode_end(struct ota_delta_coder *coder)
             put_byte(sink, (uint8_t)(number >> (24 - 8 * i)));
         break;
     }
-    while (sink->len > 0 && sink->bytes[sink->len - 1] == 0)
-        sink->len--;
 }
