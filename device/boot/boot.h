@@ -22,17 +22,6 @@ struct ota_boot_config {
     const char *hardware;
 };
 
-/* Why this boot went as it did; left for the application in no-init RAM. */
-struct ota_boot_report {
-    uint32_t magic; /* OTA_BOOT_REPORT_MAGIC when it is whole */
-    uint8_t phase;  /* enum ota_boot_phase after the decision */
-    uint8_t attempts;
-    int16_t error; /* what was refused or failed on the way, 0 for nothing */
-    uint32_t counter;
-    uint32_t start; /* flash address of the image that starts */
-};
-#define OTA_BOOT_REPORT_MAGIC 0x4f544142U
-
 /* Decide. OTA_OK: start the image whose body lies at report->start + body_offset (*info describes
  * it). A negative error: nothing on this flash may be started. */
 int ota_boot_run(const struct ota_boot_config *config, struct ota_boot_report *report,

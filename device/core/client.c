@@ -45,6 +45,18 @@ static bool has_token(struct ota_client *client)
            ota_journal_read(&client->journal, OTA_RECORD_CREDENTIAL, token, sizeof token) > 0;
 }
 
+/* What the bootloader did and why. No-init RAM may hold anything. */
+static void log_boot(struct ota_client *client)
+{
+    const struct ota_boot_report *report = client->config->boot_report;
+
+    if (report == NULL || report->magic != OTA_BOOT_REPORT_MAGIC)
+        return;
+    ota_client_log_number(client, "boot phase", report->phase);
+    if (report->error != OTA_OK)
+        ota_client_log_error(client, "boot", report->error);
+}
+
 int ota_client_init(struct ota_client *client, const struct ota_client_config *config,
                     uint32_t now_ms)
 {
@@ -54,6 +66,7 @@ int ota_client_init(struct ota_client *client, const struct ota_client_config *c
     client->config = config;
     client->now_ms = now_ms;
     client->poll_ms = config->poll_ms != 0 ? config->poll_ms : OTA_CLIENT_POLL_MS_DEFAULT;
+    log_boot(client);
     int error = ota_journal_mount(&client->journal, config->flash, config->map);
     if (error != OTA_OK)
         return error;

@@ -65,6 +65,7 @@ struct ota_client_config {
     const struct ota_flash_map *map;
     const struct ota_platform *platform;
     const struct ota_transport *transport;
+    const struct ota_boot_report *boot_report; /* goes into the log of the reports; may be NULL */
 
     /* The application's self-test, called during a trial until it returns 1 (fit) or a negative
      * error (unfit: revert at once); 0 is "not yet". NULL: reaching the server is the whole test.

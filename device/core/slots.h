@@ -45,6 +45,18 @@ struct ota_boot_record {
     uint8_t old_hash[OTA_HASH_LEN]; /* image hash of what it replaces */
 };
 
+/* Why this boot went as it did; left in no-init RAM for the application, which
+ * gives it to the client. */
+struct ota_boot_report {
+    uint32_t magic; /* OTA_BOOT_REPORT_MAGIC when it is whole */
+    uint8_t phase;  /* enum ota_boot_phase after the decision */
+    uint8_t attempts;
+    int16_t error; /* what was refused or failed on the way, 0 for nothing */
+    uint32_t counter;
+    uint32_t start; /* flash address of the image that starts */
+};
+#define OTA_BOOT_REPORT_MAGIC 0x4f544142U
+
 /* Read the boot record; a device without one gets the factory record (IDLE, counter 0).
  * OTA_OK or OTA_E_FLASH. */
 int ota_slots_load(struct ota_journal *journal, struct ota_boot_record *record);

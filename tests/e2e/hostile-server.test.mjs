@@ -243,6 +243,7 @@ describe("ota-device", { concurrency: 6 }, () => {
     assert.deepEqual(w.server.events(), ["installed", "trial", "reverted"], w.device.log);
     assert.equal(w.server.reports.at(-1).reason, "self_test");
     assert.equal(w.server.reports.at(-1).version, OLD.version);
+    assert.match(w.server.reports.at(-1).log, /(^|\|)boot phase 5\|boot: self_test(\||$)/); // OTA_BOOT_REVERTED
     assert.ok(w.device.runs(OLD));
   });
 

@@ -22,7 +22,7 @@
 #define FAILURES_SHOWN_MAX 10
 #define MULTI_CUTS_MIN 2
 #define MULTI_CUTS_MAX 4
-#define WATCHDOG_MS 22000U /* what the STM32F4's IWDG waits at the least: LSI at 47 kHz */
+#define WATCHDOG_MS 17000U /* what the STM32F4's IWDG waits at the least: chip.h */
 #define RECOVERY_WINDOW                                                                            \
     60 /* operations: about one boot's worth of journal and a piece of a sector */
 

@@ -153,6 +153,7 @@ static int start_client(struct app *app)
         .map = &stm32f4_board.map,
         .platform = &app->platform,
         .transport = &app->transport,
+        .boot_report = STM32F4_BOOT_REPORT,
         .self_test = self_test,
         .self_test_ctx = app,
         .poll_ms = POLL_MS,

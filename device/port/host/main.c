@@ -17,6 +17,7 @@
 struct device {
     struct host_options options;
     struct host_chip chip;
+    struct ota_boot_report boot_report;
     struct slirp_netif *net;
     struct host_tls tls;
     struct ota_lwip_config lwip_config;
@@ -82,6 +83,7 @@ static void configure(struct device *device)
         .map = &ota_flash_file_map,
         .platform = &device->chip.platform,
         .transport = &device->transport,
+        .boot_report = &device->boot_report,
         .self_test = host_chip_self_test,
         .self_test_ctx = &device->chip,
         .poll_ms = options->poll_seconds * 1000,
@@ -101,22 +103,22 @@ static bool boot(struct device *device)
         .product = device->options.product,
         .hardware = device->options.hardware,
     };
-    struct ota_boot_report report;
+    struct ota_boot_report *report = &device->boot_report;
     struct ota_image_info info;
     char version[OTA_VERSION_TEXT_MAX + 1];
     char line[64];
 
-    int error = ota_boot_run(&config, &report, &info);
+    int error = ota_boot_run(&config, report, &info);
     if (error != OTA_OK) {
         fprintf(stderr, "ota-device: nothing to start: %s%s\n", ota_error_name(error),
                 device->options.image == NULL ? "; a new device wants --image" : "");
         return false;
     }
-    device->chip.start = report.start;
+    device->chip.start = report->start;
     device->chip.body_offset = info.header.body_offset;
     ota_version_format(&info.header.version, version, sizeof version);
     snprintf(line, sizeof line, "boot %s%s", version,
-             report.phase == OTA_BOOT_TRIAL ? " on trial" : "");
+             report->phase == OTA_BOOT_TRIAL ? " on trial" : "");
     device->chip.platform.log(&device->chip, line);
     return true;
 }
