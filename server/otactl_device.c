@@ -6,6 +6,7 @@
 
 #include "server/otactl_answer.h"
 #include "server/otactl_args.h"
+#include "server/otactl_explain.h"
 #include "server/otactl_file.h"
 #include "server/otactl_http.h"
 
@@ -28,6 +29,7 @@ static const struct otactl_column device_record[] = {
     {"product", "product", OTACTL_SHAPE_PLAIN},
     {"hardware", "hardware", OTACTL_SHAPE_PLAIN},
     {"group", "group", OTACTL_SHAPE_PLAIN},
+    {"tags", "tags", OTACTL_SHAPE_PLAIN},
     {"state", "state", OTACTL_SHAPE_PLAIN},
     {"version", "version", OTACTL_SHAPE_PLAIN},
     {"image hash", "hash", OTACTL_SHAPE_PLAIN},
@@ -288,12 +290,16 @@ const struct otactl_command otactl_device_commands[] = {
     {"device", "add", "ID", "Register one device; its token is shown once.", add_options, 1, 1,
      false, run_device_add},
     {"device", "import", "FILE.csv",
-     "Register all devices of a CSV file (id,product,hardware,group) or none; gives id,token.",
+     "Register all devices of a CSV file (id,product,hardware,group,tags) or none; gives id,token.",
      secret_options, 1, 1, false, run_device_import},
     {"device", "list", "", "List devices.", list_options, 0, 0, false, run_device_list},
     {"device", "show", "ID", "Tell all about one device.", NULL, 1, 1, false, run_device_show},
     {"device", "events", "ID", "Tell what a device reported, newest first.", NULL, 1, 1, false,
      run_device_events},
+    {"device", "explain", "ID", "Tell why a device is or is not being updated.",
+     otactl_explain_options, 1, 1, false, otactl_explain_run},
+    {"device", "tag", "ID KEY=VALUE|KEY-...", "Set tags of a device, or remove them.", NULL, 2,
+     OPERANDS_MANY, false, otactl_tag_run},
     {"device", "token", "ID", "Give a device a new token; the old one stops working.",
      secret_options, 1, 1, false, run_device_token},
     {"device", "accept", "ID", "Accept a device that enrolled and waits.", NULL, 1, 1, false,

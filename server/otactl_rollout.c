@@ -32,131 +32,16 @@ static const struct otactl_column event_columns[] = {
     {"BY", "actor", OTACTL_SHAPE_PLAIN},
 };
 
-struct stage_key {
-    const char *name;   /* on the command line */
-    const char *member; /* in the API; NULL for the one text, group */
-    uint64_t min;
-    uint64_t max;
-};
-
-static const struct stage_key stage_keys[] = {
-    {"group", NULL, 0, 0},
-    {"percent", "percent", 1, 100},
-    {"success", "success_percent", 0, 100},
-    {"failures", "failure_count", 1, UINT32_MAX},
-    {"failure-percent", "failure_percent", 1, 100},
-    {"soak", "soak_seconds", 0, 30U * 86400U},
-};
-
-static bool add_stage_pair(cJSON *stage, const char *name, const char *value)
-{
-    for (size_t i = 0; i < OTACTL_COUNT(stage_keys); i++) {
-        const struct stage_key *key = &stage_keys[i];
-        const char *member = key->member != NULL ? key->member : key->name;
-        uint64_t number = 0;
-        if (strcmp(key->name, name) != 0)
-            continue;
-        if (cJSON_HasObjectItem(stage, member))
-            return otactl_fail(false, "--stage: %s stands twice", name);
-        if (key->member == NULL) {
-            cJSON_AddStringToObject(stage, member, value);
-            return value[0] != '\0' || otactl_fail(false, "--stage: group= needs a name");
-        }
-        if (!otactl_number_parse(value, &number) || number < key->min || number > key->max)
-            return otactl_fail(false, "--stage %s=%s: a number from %llu to %llu is needed", name,
-                               value, (unsigned long long)key->min, (unsigned long long)key->max);
-        cJSON_AddNumberToObject(stage, member, (double)number);
-        return true;
-    }
-    return otactl_fail(false, "--stage: unknown %s; it takes %s", name, OTACTL_STAGE_HELP);
-}
-
-static bool add_stage_pairs(cJSON *stage, char *text)
-{
-    char *rest = NULL;
-    for (char *pair = strtok_r(text, ",", &rest); pair != NULL; pair = strtok_r(NULL, ",", &rest)) {
-        char *value = strchr(pair, '=');
-        if (value == NULL)
-            return otactl_fail(false, "--stage: %s has no value; it takes %s", pair,
-                               OTACTL_STAGE_HELP);
-        *value = '\0';
-        if (!add_stage_pair(stage, pair, value + 1))
-            return false;
-    }
-    return true;
-}
-
-cJSON *otactl_stage_parse(const char *text)
-{
-    cJSON *stage = cJSON_CreateObject();
-    char *copy = otactl_strdup(text);
-    bool good = add_stage_pairs(stage, copy);
-    free(copy);
-    if (good && cJSON_HasObjectItem(stage, "group") == cJSON_HasObjectItem(stage, "percent")) {
-        good = false;
-        otactl_warn("--stage %s: either group=NAME or percent=N is needed", text);
-    }
-    if (good)
-        return stage;
-    cJSON_Delete(stage);
-    return NULL;
-}
-
 /* --- rollout create --- */
 
 static const struct otactl_option create_options[] = {
     {"name", "NAME", "what people call it", OTACTL_REQUIRED},
     {"firmware", "ID|HASH|PRODUCT@VERSION", "what is rolled out", OTACTL_REQUIRED},
-    {"stage", "STAGE", OTACTL_STAGE_HELP, OTACTL_REPEATED},
-    {"group", "NAME", "only devices of this group; every device unless given", OTACTL_REPEATED},
-    {"timeout", "SECONDS", "a device that takes longer than this has failed", OTACTL_OPTIONAL},
-    {"allow-downgrade", NULL, "offer it to devices that run a newer version, too", OTACTL_OPTIONAL},
+    OTACTL_ROLLOUT_OPTIONS,
     {"start", NULL, "start it at once", OTACTL_OPTIONAL},
+    {"start-at", "TIME", "start it then, as in 2030-01-31T04:00:00Z", OTACTL_OPTIONAL},
     {0},
 };
-
-static int add_stages(cJSON *body, const struct otactl_args *args)
-{
-    cJSON *stages = cJSON_AddArrayToObject(body, "stages");
-    const char *text = NULL;
-    for (size_t n = 0; (text = otactl_args_nth(args, "stage", n)) != NULL; n++) {
-        cJSON *stage = otactl_stage_parse(text);
-        if (stage == NULL)
-            return OTACTL_USAGE;
-        cJSON_AddItemToArray(stages, stage);
-    }
-    if (cJSON_GetArraySize(stages) == 0)
-        return otactl_fail(OTACTL_USAGE, "a rollout needs --stage once or more: %s",
-                           OTACTL_STAGE_HELP);
-    return OTACTL_OK;
-}
-
-static int add_rules(cJSON *body, const struct otactl_args *args)
-{
-    uint64_t timeout = 0;
-    int code = otactl_args_number(args, "timeout", 1, 30U * 86400U, &timeout);
-    if (timeout > 0)
-        cJSON_AddNumberToObject(body, "timeout_seconds", (double)timeout);
-    if (otactl_args_has(args, "allow-downgrade"))
-        cJSON_AddBoolToObject(body, "allow_downgrade", true);
-    if (otactl_args_has(args, "group")) {
-        cJSON *groups = cJSON_AddArrayToObject(body, "groups");
-        const char *name = NULL;
-        for (size_t n = 0; (name = otactl_args_nth(args, "group", n)) != NULL; n++)
-            cJSON_AddItemToArray(groups, cJSON_CreateString(name));
-    }
-    return code;
-}
-
-/* The id as the server gave it: a number stays one. */
-static void add_firmware(cJSON *body, const char *id)
-{
-    uint64_t number = 0;
-    if (otactl_number_parse(id, &number))
-        cJSON_AddNumberToObject(body, "firmware", (double)number);
-    else
-        cJSON_AddStringToObject(body, "firmware", id);
-}
 
 static int show_rollout(const struct otactl *ctl, const cJSON *rollout)
 {
@@ -175,20 +60,11 @@ static int act_on(struct otactl *ctl, const char *id, const char *verb, cJSON *b
     return code;
 }
 
-int otactl_rollout_plan(struct otactl *ctl, const struct otactl_args *args, const char *name,
-                        const char *firmware, cJSON **rollout)
+static int schedule(struct otactl *ctl, const char *id, const char *start_at)
 {
     cJSON *body = cJSON_CreateObject();
-    cJSON_AddStringToObject(body, "name", name);
-    int code = add_stages(body, args);
-    if (code == OTACTL_OK)
-        code = add_rules(body, args);
-    if (code != OTACTL_OK) {
-        cJSON_Delete(body);
-        return code;
-    }
-    add_firmware(body, firmware);
-    return otactl_send(ctl, "POST", otactl_path("rollouts"), body, rollout);
+    cJSON_AddStringToObject(body, "start_at", start_at);
+    return act_on(ctl, id, "schedule", body);
 }
 
 static int run_create(struct otactl *ctl, const struct otactl_args *args)
@@ -199,7 +75,10 @@ static int run_create(struct otactl *ctl, const struct otactl_args *args)
     if (code == OTACTL_OK)
         code = otactl_rollout_plan(ctl, args, otactl_args_value(args, "name"), firmware, &answer);
     char *id = otactl_json_id(answer, "id");
-    if (code == OTACTL_OK && otactl_args_has(args, "start"))
+    const char *start_at = otactl_args_value(args, "start-at");
+    if (code == OTACTL_OK && start_at != NULL)
+        code = schedule(ctl, id != NULL ? id : "", start_at);
+    else if (code == OTACTL_OK && otactl_args_has(args, "start"))
         code = act_on(ctl, id != NULL ? id : "", "start", NULL);
     else if (code == OTACTL_OK)
         code = show_rollout(ctl, answer);
@@ -212,7 +91,29 @@ static int run_create(struct otactl *ctl, const struct otactl_args *args)
 /* --- the others --- */
 
 static const struct otactl_option resume_options[] = {
-    {"force", NULL, "resume although it was halted by its failure threshold", OTACTL_OPTIONAL},
+    {"force", NULL, "resume although it was halted", OTACTL_OPTIONAL},
+    {0},
+};
+
+static const struct otactl_option advance_options[] = {
+    {"force", NULL, "although the stage has not reached its success", OTACTL_OPTIONAL},
+    {0},
+};
+
+static const struct otactl_option schedule_options[] = {
+    {"at", "TIME", "when, as in 2030-01-31T04:00:00Z", OTACTL_REQUIRED},
+    {0},
+};
+
+static const struct otactl_option halt_options[] = {
+    {"reason", "TEXT", "what everybody is to read", OTACTL_REQUIRED},
+    {0},
+};
+
+static const struct otactl_option rollback_options[] = {
+    {"firmware", "ID|HASH|PRODUCT@VERSION", "where to go back to; the release before unless given",
+     OTACTL_OPTIONAL},
+    {"name", "NAME", "what people call it", OTACTL_OPTIONAL},
     {0},
 };
 
@@ -258,12 +159,44 @@ static int run_verb(struct otactl *ctl, const struct otactl_args *args)
     return act_on(ctl, args->operands[0], args->command->verb, NULL);
 }
 
-static int run_resume(struct otactl *ctl, const struct otactl_args *args)
+/* resume and advance. */
+static int run_forcible(struct otactl *ctl, const struct otactl_args *args)
 {
     cJSON *body = cJSON_CreateObject();
     if (otactl_args_has(args, "force"))
         cJSON_AddBoolToObject(body, "force", true);
-    return act_on(ctl, args->operands[0], "resume", body);
+    return act_on(ctl, args->operands[0], args->command->verb, body);
+}
+
+static int run_schedule(struct otactl *ctl, const struct otactl_args *args)
+{
+    return schedule(ctl, args->operands[0], otactl_args_value(args, "at"));
+}
+
+static int run_halt(struct otactl *ctl, const struct otactl_args *args)
+{
+    cJSON *body = cJSON_CreateObject();
+    cJSON_AddStringToObject(body, "reason", otactl_args_value(args, "reason"));
+    return act_on(ctl, args->operands[0], "halt", body);
+}
+
+static int run_rollback(struct otactl *ctl, const struct otactl_args *args)
+{
+    const char *firmware = otactl_args_value(args, "firmware");
+    const char *name = otactl_args_value(args, "name");
+    cJSON *body = cJSON_CreateObject();
+    char *id = NULL;
+    int code = firmware != NULL ? otactl_firmware_find(ctl, firmware, &id) : OTACTL_OK;
+    if (code != OTACTL_OK) {
+        cJSON_Delete(body);
+        return code;
+    }
+    if (id != NULL)
+        otactl_rollout_add_firmware(body, id);
+    if (name != NULL)
+        cJSON_AddStringToObject(body, "name", name);
+    free(id);
+    return act_on(ctl, args->operands[0], "rollback", body);
 }
 
 static int run_watch(struct otactl *ctl, const struct otactl_args *args)
@@ -278,6 +211,9 @@ static int run_watch(struct otactl *ctl, const struct otactl_args *args)
 const struct otactl_command otactl_rollout_commands[] = {
     {"rollout", "create", "", "Plan a rollout; it starts with rollout start.", create_options, 0, 0,
      false, run_create},
+    {"rollout", "plan", "[ID]",
+     "Tell whom a rollout would reach, in which stage, and whom not and why.",
+     otactl_rollout_plan_options, 0, 1, false, otactl_rollout_plan_run},
     {"rollout", "list", "", "List the rollouts.", NULL, 0, 0, false, run_list},
     {"rollout", "show", "ID", "Tell how far a rollout is.", NULL, 1, 1, false, run_show},
     {"rollout", "devices", "ID", "Tell how far each device of a rollout is.", NULL, 1, 1, false,
@@ -285,10 +221,18 @@ const struct otactl_command otactl_rollout_commands[] = {
     {"rollout", "events", "ID", "Tell what happened to a rollout, newest first.", NULL, 1, 1, false,
      run_events},
     {"rollout", "start", "ID", "Start a planned rollout.", NULL, 1, 1, false, run_verb},
+    {"rollout", "schedule", "ID", "Start a planned rollout at a time to come.", schedule_options, 1,
+     1, false, run_schedule},
     {"rollout", "pause", "ID", "Offer it to no more devices; those under way may finish.", NULL, 1,
      1, false, run_verb},
     {"rollout", "resume", "ID", "Go on after a pause, or with --force after a halt.",
-     resume_options, 1, 1, false, run_resume},
+     resume_options, 1, 1, false, run_forcible},
+    {"rollout", "advance", "ID", "Go on to the next stage, where that is done by hand.",
+     advance_options, 1, 1, false, run_forcible},
+    {"rollout", "halt", "ID", "Stop a rollout by hand; devices hold what they have not booted.",
+     halt_options, 1, 1, false, run_halt},
+    {"rollout", "rollback", "ID", "End a rollout and take its devices back to the release before.",
+     rollback_options, 1, 1, false, run_rollback},
     {"rollout", "cancel", "ID", "End a rollout for good.", NULL, 1, 1, false, run_verb},
     {"rollout", "watch", "ID", "Follow a rollout; ends with 0 when completed, 1 when halted.",
      watch_options, 1, 1, false, run_watch},

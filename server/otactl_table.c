@@ -84,6 +84,7 @@ static void format_time(double seconds, char *buf, size_t cap)
         strftime(buf, cap, "%Y-%m-%dT%H:%M:%SZ", &utc);
 }
 
+/* "a, b" of an array, "k=a, l=b" of an object. */
 static void format_list(const cJSON *array, char *buf, size_t cap)
 {
     size_t used = 0;
@@ -91,7 +92,8 @@ static void format_list(const cJSON *array, char *buf, size_t cap)
     cJSON_ArrayForEach(item, array)
     {
         const char *text = cJSON_GetStringValue(item);
-        int n = snprintf(buf + used, cap - used, "%s%s", used > 0 ? ", " : "",
+        int n = snprintf(buf + used, cap - used, "%s%s%s%s", used > 0 ? ", " : "",
+                         item->string != NULL ? item->string : "", item->string != NULL ? "=" : "",
                          text != NULL ? text : "...");
         if (n < 0 || (size_t)n >= cap - used)
             return;
@@ -114,7 +116,7 @@ void otactl_cell_format(const struct otactl_column *column, const cJSON *object,
         snprintf(raw, sizeof raw, "%.0f", value->valuedouble);
     else if (cJSON_IsBool(value))
         snprintf(raw, sizeof raw, "%s", cJSON_IsTrue(value) ? "yes" : "no");
-    else if (cJSON_IsArray(value))
+    else if (cJSON_IsArray(value) || cJSON_IsObject(value))
         format_list(value, raw, sizeof raw);
     otactl_text_clean(raw, buf, OTACTL_CELL_MAX);
 }
