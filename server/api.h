@@ -37,6 +37,8 @@ request_step api_devices_list, api_device_show, api_device_events, api_device_re
     api_device_write, api_device_patch_write, api_device_delete, api_device_token_write;
 /* api_tags.c */
 request_step api_device_tags_write;
+/* api_notify.c */
+request_step api_device_notify;
 /* api_import.c */
 request_step api_import_write;
 /* api_explain.c, api_plan.c: settle */
@@ -69,6 +71,8 @@ void api_put_tags(struct json_writer *out, const char *text);
  */
 bool api_merge_tags(struct request *rq, const struct cJSON *object, char text[TAGS_TEXT_MAX + 1]);
 void api_put_device(struct request *rq, struct json_writer *out, const struct db_device *device);
+/* `waiting` and `online`: how the device can be reached now. */
+void api_put_reach(struct request *rq, struct json_writer *out, const char *name);
 void api_put_rollout(struct request *rq, struct json_writer *out,
                      const struct fleet_rollout *rollout);
 /* The settings of a rollout: from the body (false: the problem is set), and as JSON members. */

@@ -115,6 +115,7 @@ static void put_fields(struct request *rq, struct json_writer *out, const struct
         json_put_string(out, "progress", progress);
     else
         json_put_null(out, "progress");
+    api_put_reach(rq, out, row->name);
 }
 
 void api_put_device(struct request *rq, struct json_writer *out, const struct db_device *device)

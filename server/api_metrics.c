@@ -7,6 +7,7 @@
 #include "server/api.h"
 #include "server/herald.h"
 #include "server/metrics.h"
+#include "server/mqtt.h"
 #include "server/version.h"
 
 #define SLICE 4096U        /* devices looked at without letting go of the fleet */
@@ -117,6 +118,10 @@ static void put_requests(struct metrics_page *page, struct app *app)
     metrics_put(page, "counter", "otad_polls_held_total", "Polls that were held.", herald.held);
     metrics_put(page, "counter", "otad_polls_woken_total",
                 "Held polls woken by news or an operator.", herald.woken);
+    metrics_put(page, "gauge", "otad_devices_online", "Devices that listen on the broker.",
+                herald.online);
+    metrics_put(page, "counter", "otad_notifications_total", "Devices told to poll by the broker.",
+                herald.told);
     metrics_family(page, "counter", "otad_reports_total",
                    "Reports by what they tell; malformed: they could not be read.");
     put_labelled(page, "otad_reports_total", "event", "malformed",
@@ -127,6 +132,24 @@ static void put_requests(struct metrics_page *page, struct app *app)
     metrics_put(page, "counter", "otad_refused_tokens_total", "Requests with no good token.",
                 atomic_load(&counters->refused_tokens));
     metrics_put_requests(page, counters->kinds);
+}
+
+static void put_broker(struct metrics_page *page, struct app *app)
+{
+    struct mqtt_counts counts;
+
+    mqtt_count(app->mqtt, &counts);
+    metrics_put(page, "gauge", "otad_mqtt_connected", "1 while the broker is connected.",
+                counts.connected);
+    metrics_put(page, "counter", "otad_mqtt_published_total", "Messages that the broker took.",
+                counts.published);
+    metrics_put(page, "counter", "otad_mqtt_dropped_total",
+                "Messages that were not queued, as the queue was full.", counts.dropped);
+    metrics_put(page, "counter", "otad_mqtt_ignored_total",
+                "Messages with foreign topics, unknown devices or malformed payloads.",
+                counts.ignored);
+    metrics_put(page, "counter", "otad_mqtt_reports_total", "Reports over the broker.",
+                counts.reports);
 }
 
 static unsigned long long file_bytes(const char *dir, const char *name)
@@ -169,6 +192,7 @@ void api_metrics(struct request *rq)
                 app->started_at);
     put_fleet(&page, app);
     put_requests(&page, app);
+    put_broker(&page, app);
     put_storage(&page, app);
     metrics_put_process(&page);
     if (page.failed) {

@@ -31,6 +31,7 @@ struct app_counters {
 };
 
 struct herald;
+struct mqtt;
 
 #define APP_RUN_DIGITS 8
 
@@ -45,6 +46,7 @@ struct app {
     struct census_taker census;
     struct signer *signer;
     struct herald *herald;
+    struct mqtt *mqtt; /* NULL: no broker */
     struct blobs *blobs;
     struct db *reader; /* guarded by reader_lock */
     pthread_mutex_t reader_lock;

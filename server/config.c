@@ -130,6 +130,52 @@ static bool take_pending(struct config *config, const char *value)
     return take_number(value, 0, 10000000, &config->pending_max);
 }
 
+/* mqtt://HOST[:PORT] or mqtts://HOST[:PORT] */
+static bool take_broker(struct config *config, const char *value)
+{
+    uint32_t port;
+    const char *host;
+    size_t len;
+
+    config->mqtt_tls = strncmp(value, "mqtts://", 8) == 0;
+    if (!config->mqtt_tls && strncmp(value, "mqtt://", 7) != 0)
+        return false;
+    host = strstr(value, "://") + 3;
+    len = strcspn(host, ":/");
+    port = config->mqtt_tls ? 8883 : 1883;
+    if (len == 0 || len >= sizeof(config->mqtt_host) ||
+        (host[len] == ':' && !take_number(host + len + 1, 1, 65535, &port)) || host[len] == '/')
+        return false;
+    memcpy(config->mqtt_host, host, len);
+    config->mqtt_host[len] = '\0';
+    config->mqtt_port = (uint16_t)port;
+    return true;
+}
+
+static bool take_mqtt_ca(struct config *config, const char *value)
+{
+    config->mqtt_ca = value;
+    return value[0] != '\0';
+}
+
+static bool take_mqtt_cert(struct config *config, const char *value)
+{
+    config->mqtt_cert = value;
+    return value[0] != '\0';
+}
+
+static bool take_mqtt_key(struct config *config, const char *value)
+{
+    config->mqtt_key = value;
+    return value[0] != '\0';
+}
+
+static bool take_mqtt_reports(struct config *config, const char *value)
+{
+    config->mqtt_reports = strcmp(value, "on") == 0;
+    return config->mqtt_reports || strcmp(value, "off") == 0;
+}
+
 static bool take_level(struct config *config, const char *value)
 {
     return log_level_parse(&config->log_level, value);
@@ -163,6 +209,17 @@ static const struct setting SETTINGS[] = {
      "a whole number from 0 to 1000000", take_waiting},
     {"--pending-max", "OTAD_PENDING_MAX", "N", "enrolled devices that may wait (10000)",
      "a whole number from 0 to 10000000", take_pending},
+    {"--mqtt-broker", "OTAD_MQTT_BROKER", "URL",
+     "notify devices over this broker, mqtts://HOST[:PORT] or mqtt://HOST[:PORT]",
+     "mqtts://HOST[:PORT] or mqtt://HOST[:PORT]", take_broker},
+    {"--mqtt-ca", "OTAD_MQTT_CA", "FILE", "CA that the broker's certificate is of (the system's)",
+     "a file name", take_mqtt_ca},
+    {"--mqtt-cert", "OTAD_MQTT_CERT", "FILE", "certificate to show the broker, in PEM",
+     "a file name", take_mqtt_cert},
+    {"--mqtt-key", "OTAD_MQTT_KEY", "FILE", "its private key", "a file name", take_mqtt_key},
+    {"--mqtt-reports", "OTAD_MQTT_REPORTS", "on|off",
+     "take reports over it; only if it binds topics to certificates (off)", "on or off",
+     take_mqtt_reports},
     {"--log-level", "OTAD_LOG_LEVEL", "LEVEL", "debug, info, warn or error (info)",
      "one of debug, info, warn, error", take_level},
 };
@@ -252,6 +309,14 @@ bool config_read(struct config *config, int argc, char **args, char *error, size
     }
     if (config->waiting_max == UINT32_MAX)
         config->waiting_max = config->connections_max / 4 * 3;
+    if ((config->mqtt_cert == NULL) != (config->mqtt_key == NULL)) {
+        snprintf(error, cap, "--mqtt-cert and --mqtt-key go together: give both or none");
+        return false;
+    }
+    if (!config->mqtt_tls && (config->mqtt_ca != NULL || config->mqtt_cert != NULL)) {
+        snprintf(error, cap, "--mqtt-ca and --mqtt-cert need --mqtt-broker mqtts://...");
+        return false;
+    }
     if ((config->tls_cert == NULL) != (config->tls_key == NULL)) {
         snprintf(error, cap, "--tls-cert and --tls-key go together: give both or none");
         return false;

@@ -26,6 +26,13 @@ struct config {
     uint32_t connections_max;
     uint32_t waiting_max; /* long polls held at once */
     uint32_t pending_max; /* devices that wait to be accepted */
+    char mqtt_host[256];  /* "": no broker */
+    uint16_t mqtt_port;
+    bool mqtt_tls;
+    bool mqtt_reports;
+    const char *mqtt_ca; /* file names, NULL: none */
+    const char *mqtt_cert;
+    const char *mqtt_key;
     enum log_level log_level;
 };
 

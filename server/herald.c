@@ -1,40 +1,13 @@
 #include "server/herald.h"
 
-#include <pthread.h>
 #include <stdlib.h>
-#include <string.h>
 #include <time.h>
 
-#include "server/app.h"
+#include "server/herald_inner.h"
+#include "server/mqtt.h"
 
-#define PASS_MS 100U      /* how often the ring is looked at */
-#define EXPIRE_MS 500U    /* how often for those whose time is over */
-#define PASS_MAX 4096U    /* entries looked at in one pass, */
-#define CHUNK_MAX 128U    /* of them without giving the fleet's lock back */
-#define SETTLE_SECONDS 1U /* when a rollout has no room, look again then */
-
-/* What a rollout may still offer in this pass. */
-struct room {
-    const struct fleet_rollout *rollout;
-    uint32_t left;
-};
-
-struct herald {
-    struct app *app;
-    pthread_t thread;
-    pthread_mutex_t lock; /* guards what follows */
-    pthread_cond_t wake;
-    bool draining;
-    bool stopping;
-    struct reach_set set;
-    struct herald_counts counts;
-    uint64_t swept_txn; /* commits up to here are looked at */
-    uint64_t look_at;   /* seconds: when there may be more without a commit */
-    size_t left;        /* entries still to be looked at */
-    uint64_t expire_ms;
-    struct room rooms[FLEET_LIVE_MAX];
-    size_t room_count;
-};
+#define PASS_MS 100U   /* how often the ring is looked at */
+#define EXPIRE_MS 500U /* how often for those whose time is over */
 
 static uint64_t clock_ms(void)
 {
@@ -44,9 +17,7 @@ static uint64_t clock_ms(void)
     return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
-/* ---- one entry; with the lock ---- */
-
-static void end_hold(struct herald *herald, struct hold *hold, enum hold_end end)
+void herald_end_hold(struct herald *herald, struct hold *hold, enum hold_end end)
 {
     reach_remove(&herald->set, &hold->reach);
     herald->counts.woken += end != HOLD_OVER;
@@ -54,67 +25,18 @@ static void end_hold(struct herald *herald, struct hold *hold, enum hold_end end
     hold->resume(hold);
 }
 
-/* Take one offer out of what the rollout may make. */
-static bool take_room(struct herald *herald, const struct fleet_rollout *rollout, uint64_t now)
+/* With the lock: take one out, whatever it is. */
+static void forget(struct herald *herald, struct reach *reach)
 {
-    struct room *room = herald->rooms;
-
-    while (room < herald->rooms + herald->room_count && room->rollout != rollout)
-        room++;
-    if (room == herald->rooms + herald->room_count) {
-        if (herald->room_count == FLEET_LIVE_MAX)
-            return false;
-        *room = (struct room){rollout, rollout_room(&rollout->r, now)};
-        herald->room_count++;
+    if (reach->kind == REACH_WAIT) {
+        herald_end_hold(herald, herald_hold_of(reach), HOLD_OVER);
+    } else {
+        reach_remove(&herald->set, reach);
+        free(herald_online_of(reach));
     }
-    if (room->left == 0)
-        return false;
-    room->left -= room->left != UINT32_MAX;
-    return true;
 }
 
-static void look_again_at(struct herald *herald, uint64_t seconds)
-{
-    if (seconds < herald->look_at)
-        herald->look_at = seconds;
-}
-
-/* False: nothing can be said before the next commit is on the disk. */
-static bool look_at_hold(struct herald *herald, struct hold *hold, uint64_t now)
-{
-    struct fleet *fleet = herald->app->fleet;
-    struct fleet_device *device = fleet_device(fleet, hold->reach.device);
-    struct fleet_rollout *rollout;
-    struct steer_answer answer;
-    enum steer_sight sight = STEER_NEWS;
-
-    if (device != NULL && device->state == DB_DEVICE_ACCEPTED &&
-        memcmp(device->token_hash, hold->token, HOLD_TOKEN_LEN) == 0)
-        sight = steer_look(fleet, device, &hold->facts, now, &answer, &rollout);
-    switch (sight) {
-    case STEER_UNSETTLED:
-        return false;
-    case STEER_NEWS:
-        end_hold(herald, hold, HOLD_NEWS);
-        break;
-    case STEER_OFFERS:
-        if (take_room(herald, rollout, now))
-            end_hold(herald, hold, HOLD_NEWS);
-        else
-            look_again_at(herald, now + SETTLE_SECONDS);
-        break;
-    case STEER_ANSWERED:
-        if (answer.action != hold->known)
-            end_hold(herald, hold, HOLD_NEWS);
-        else if (answer.not_before > now)
-            look_again_at(herald, answer.not_before);
-        break;
-    }
-    return true;
-}
-
-/* ---- passes; with the lock ---- */
-
+/* With the lock. */
 static void end_expired(struct herald *herald)
 {
     uint64_t now_ms = clock_ms();
@@ -124,54 +46,11 @@ static void end_expired(struct herald *herald)
         return;
     herald->expire_ms = now_ms + EXPIRE_MS;
     for (size_t i = reach_count(&herald->set); i > 0; i--) {
-        struct hold *hold = (struct hold *)(void *)at;
+        struct reach *reach = at;
         at = at->next;
-        if (now_ms >= hold->until_ms)
-            end_hold(herald, hold, HOLD_OVER);
+        if (reach->kind == REACH_WAIT && now_ms >= herald_hold_of(reach)->until_ms)
+            herald_end_hold(herald, herald_hold_of(reach), HOLD_OVER);
     }
-}
-
-/* False: not settled. */
-static bool look_at_chunk(struct herald *herald, size_t count, uint64_t now)
-{
-    bool settled = true;
-
-    fleet_lock(herald->app->fleet);
-    for (; count > 0 && settled && herald->left > 0; count--) {
-        struct reach *reach = reach_turn(&herald->set);
-        if (reach == NULL) {
-            herald->left = 0;
-            break;
-        }
-        settled = look_at_hold(herald, (struct hold *)(void *)reach, now);
-        herald->left--;
-    }
-    fleet_unlock(herald->app->fleet);
-    return settled;
-}
-
-static void pass(struct herald *herald)
-{
-    struct fleet *fleet = herald->app->fleet;
-    uint64_t now = app_now();
-    uint64_t durable;
-
-    fleet_lock(fleet);
-    durable = fleet_durable(fleet);
-    fleet_unlock(fleet);
-    if (durable != herald->swept_txn || now >= herald->look_at) {
-        herald->swept_txn = durable;
-        herald->look_at = UINT64_MAX;
-        herald->left = reach_count(&herald->set);
-    }
-    herald->room_count = 0;
-    for (size_t i = 0; i < PASS_MAX / CHUNK_MAX && herald->left > 0; i++) {
-        if (!look_at_chunk(herald, CHUNK_MAX, now)) {
-            herald->swept_txn = 0; /* begin again */
-            break;
-        }
-    }
-    end_expired(herald);
 }
 
 static void *herald_main(void *ctx)
@@ -185,7 +64,8 @@ static void *herald_main(void *ctx)
             pthread_cond_wait(&herald->wake, &herald->lock);
             continue;
         }
-        pass(herald);
+        herald_look(herald);
+        end_expired(herald);
         clock_gettime(CLOCK_MONOTONIC, &until);
         until.tv_nsec += PASS_MS * 1000000L;
         until.tv_sec += until.tv_nsec / 1000000000L;
@@ -223,14 +103,26 @@ struct herald *herald_start(struct app *app)
     return NULL;
 }
 
+/* With the lock: take all of a kind out. */
+static void forget_all(struct herald *herald, enum reach_kind kind)
+{
+    struct reach *at = herald->set.front;
+
+    for (size_t i = reach_count(&herald->set); i > 0; i--) {
+        struct reach *reach = at;
+        at = at->next;
+        if (reach->kind == kind)
+            forget(herald, reach);
+    }
+}
+
 void herald_drain(struct herald *herald)
 {
     if (herald == NULL)
         return;
     pthread_mutex_lock(&herald->lock);
     herald->draining = true;
-    while (herald->set.front != NULL)
-        end_hold(herald, (struct hold *)(void *)herald->set.front, HOLD_OVER);
+    forget_all(herald, REACH_WAIT);
     pthread_mutex_unlock(&herald->lock);
 }
 
@@ -243,6 +135,7 @@ void herald_stop(struct herald *herald)
     pthread_cond_broadcast(&herald->wake);
     pthread_mutex_unlock(&herald->lock);
     pthread_join(herald->thread, NULL);
+    forget_all(herald, REACH_ONLINE);
     reach_free(&herald->set);
     pthread_cond_destroy(&herald->wake);
     pthread_mutex_destroy(&herald->lock);
@@ -268,51 +161,97 @@ void herald_hold(struct herald *herald, struct hold *hold)
     pthread_mutex_lock(&herald->lock);
     former = reach_find(&herald->set, hold->reach.device.index, REACH_WAIT);
     if (former != NULL)
-        end_hold(herald, (struct hold *)(void *)former, HOLD_OVER);
+        herald_end_hold(herald, herald_hold_of(former), HOLD_OVER);
     hold->reach.kind = REACH_WAIT;
     reach_add(&herald->set, &hold->reach);
     herald->counts.held++;
     herald->left++; /* it was at the front before anything else could change */
     if (herald->draining)
-        end_hold(herald, hold, HOLD_OVER);
+        herald_end_hold(herald, hold, HOLD_OVER);
     else
         pthread_cond_signal(&herald->wake);
     pthread_mutex_unlock(&herald->lock);
 }
 
-static struct hold *find_hold(struct herald *herald, struct fleet_ref device)
+/* With the lock: NULL when the device can't be reached so. */
+static struct reach *find(struct herald *herald, struct fleet_ref device, enum reach_kind kind)
 {
-    struct reach *reach = reach_find(&herald->set, device.index, REACH_WAIT);
+    struct reach *reach = reach_find(&herald->set, device.index, kind);
 
-    return reach != NULL && reach->device.id == device.id ? (struct hold *)(void *)reach : NULL;
+    return reach != NULL && reach->device.id == device.id ? reach : NULL;
 }
 
-bool herald_check_now(struct herald *herald, struct fleet_ref device)
+void herald_check_now(struct herald *herald, struct fleet_ref device, bool *waited, bool *queued)
 {
-    struct hold *hold;
+    struct fleet *fleet = herald->app->fleet;
+    struct fleet_device *known;
+    struct reach *reach;
 
     pthread_mutex_lock(&herald->lock);
-    hold = find_hold(herald, device);
-    if (hold != NULL)
-        end_hold(herald, hold, HOLD_ASKED_TO);
+    reach = find(herald, device, REACH_WAIT);
+    *waited = reach != NULL;
+    if (reach != NULL)
+        herald_end_hold(herald, herald_hold_of(reach), HOLD_ASKED_TO);
+    fleet_lock(fleet);
+    known = fleet_device(fleet, device);
+    *queued = known != NULL && herald->app->mqtt != NULL && herald_tell(herald, known);
+    fleet_unlock(fleet);
     pthread_mutex_unlock(&herald->lock);
-    return hold != NULL;
+}
+
+void herald_set_online(struct herald *herald, struct fleet_ref device, bool is_online)
+{
+    struct reach *reach;
+    struct online *online;
+
+    pthread_mutex_lock(&herald->lock);
+    reach = reach_find(&herald->set, device.index, REACH_ONLINE);
+    if (reach != NULL && (!is_online || reach->device.id != device.id)) {
+        forget(herald, reach); /* gone, or of a device that had this place before */
+        reach = NULL;
+    }
+    if (is_online && reach == NULL && (online = calloc(1, sizeof(*online))) != NULL) {
+        online->reach.kind = REACH_ONLINE;
+        online->reach.device = device;
+        reach_add(&herald->set, &online->reach);
+        herald->left++;
+        pthread_cond_signal(&herald->wake);
+    }
+    pthread_mutex_unlock(&herald->lock);
+}
+
+void herald_all_offline(struct herald *herald)
+{
+    pthread_mutex_lock(&herald->lock);
+    forget_all(herald, REACH_ONLINE);
+    pthread_mutex_unlock(&herald->lock);
+}
+
+static bool can_reach(struct herald *herald, struct fleet_ref device, enum reach_kind kind)
+{
+    bool found;
+
+    pthread_mutex_lock(&herald->lock);
+    found = find(herald, device, kind) != NULL;
+    pthread_mutex_unlock(&herald->lock);
+    return found;
 }
 
 bool herald_is_waiting(struct herald *herald, struct fleet_ref device)
 {
-    bool waiting;
+    return can_reach(herald, device, REACH_WAIT);
+}
 
-    pthread_mutex_lock(&herald->lock);
-    waiting = find_hold(herald, device) != NULL;
-    pthread_mutex_unlock(&herald->lock);
-    return waiting;
+bool herald_is_online(struct herald *herald, struct fleet_ref device)
+{
+    return can_reach(herald, device, REACH_ONLINE);
 }
 
 void herald_count(struct herald *herald, struct herald_counts *counts)
 {
     pthread_mutex_lock(&herald->lock);
     herald->counts.waiting = herald->set.counts[REACH_WAIT];
+    herald->counts.online = herald->set.counts[REACH_ONLINE];
     *counts = herald->counts;
     pthread_mutex_unlock(&herald->lock);
 }

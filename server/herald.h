@@ -1,7 +1,10 @@
 /*
  * The herald: tells devices that can be reached now to ask, when asking would bring them something.
  *
- *     a poll that may wait --> herald_hold() --> ring --> looked at in turn --> resume: poll again
+ *     a poll that may wait --> herald_hold() -------+
+ *     a device's presence --> herald_set_online() --+--> ring --> looked at in turn
+ *                                                        |            +--> resume: poll again
+ *                                                        |            +--> notify by the broker
  *
  * It only hints. What it wakes polls as if it had come by itself, so that the engine decides, and a
  * device woken for nothing is held again. It wakes no more devices for a rollout than the rollout
@@ -48,8 +51,10 @@ struct hold {
 
 struct herald_counts {
     size_t waiting;
+    size_t online;
     unsigned long long held;  /* all that ever were */
     unsigned long long woken; /* of them by news or by an operator */
+    unsigned long long told;  /* notifications over the broker */
 };
 
 /* NULL: out of memory. */
@@ -65,10 +70,16 @@ bool herald_has_room(struct herald *herald);
  * device that has one already gets that one back: HOLD_OVER. */
 void herald_hold(struct herald *herald, struct hold *hold);
 
-/* Have a device check now. True when a long poll of it was waiting. */
-bool herald_check_now(struct herald *herald, struct fleet_ref device);
+/* Have a device check now. *waited: a long poll of it was ended; *queued: the broker has, or will
+ * have, a notification for it. */
+void herald_check_now(struct herald *herald, struct fleet_ref device, bool *waited, bool *queued);
+
+/* What the broker says of a device, and that the broker is gone. */
+void herald_set_online(struct herald *herald, struct fleet_ref device, bool online);
+void herald_all_offline(struct herald *herald);
 
 bool herald_is_waiting(struct herald *herald, struct fleet_ref device);
+bool herald_is_online(struct herald *herald, struct fleet_ref device);
 void herald_count(struct herald *herald, struct herald_counts *counts);
 
 #endif

@@ -35,6 +35,8 @@ static const struct otactl_column device_record[] = {
     {"image hash", "hash", OTACTL_SHAPE_PLAIN},
     {"counter", "counter", OTACTL_SHAPE_COUNT},
     {"last seen", "last_seen", OTACTL_SHAPE_TIME},
+    {"waiting", "waiting", OTACTL_SHAPE_PLAIN},
+    {"online", "online", OTACTL_SHAPE_PLAIN},
     {"deployment", "deployment.id", OTACTL_SHAPE_PLAIN},
     {"its state", "deployment.state", OTACTL_SHAPE_PLAIN},
     {"its reason", "deployment.reason", OTACTL_SHAPE_PLAIN},
@@ -192,6 +194,23 @@ static int change_device(struct otactl *ctl, const char *device, const char *mem
     return code;
 }
 
+static int run_device_notify(struct otactl *ctl, const struct otactl_args *args)
+{
+    cJSON *answer = NULL;
+    int code = otactl_send(ctl, "POST", otactl_path("devices", args->operands[0], "notify"), NULL,
+                           &answer);
+
+    if (code == OTACTL_OK && !otactl_print_json(ctl, answer)) {
+        bool waited = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(answer, "long_poll"));
+        bool queued = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(answer, "mqtt"));
+        printf("%s\n", waited   ? "it was waiting, and checks now"
+                       : queued ? "the broker has a notification for it"
+                                : "it can't be reached now; it checks at its next poll");
+    }
+    cJSON_Delete(answer);
+    return code;
+}
+
 static int run_device_accept(struct otactl *ctl, const struct otactl_args *args)
 {
     return change_device(ctl, args->operands[0], "state", "accepted");
@@ -302,6 +321,8 @@ const struct otactl_command otactl_device_commands[] = {
      OPERANDS_MANY, false, otactl_tag_run},
     {"device", "token", "ID", "Give a device a new token; the old one stops working.",
      secret_options, 1, 1, false, run_device_token},
+    {"device", "notify", "ID", "Have a device check now, if it can be reached.", NULL, 1, 1, false,
+     run_device_notify},
     {"device", "accept", "ID", "Accept a device that enrolled and waits.", NULL, 1, 1, false,
      run_device_accept},
     {"device", "reject", "ID", "Turn a device away.", NULL, 1, 1, false, run_device_reject},

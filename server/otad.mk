@@ -3,7 +3,7 @@
 OTAD_LIB_SOURCES := $(filter-out server/main.c server/otactl%.c $(ROLLOUT_SOURCES) \
     $(DELTA_SOURCES),$(wildcard server/*.c))
 OTAD_LIBS := $(B)/libotad.a $(B)/librollout.a $(B)/libdb.a $(B)/libprotocol.a \
-             -lmicrohttpd -lgnutls -lcjson -lcrypto -lsqlite3 -lm -lpthread
+             -lmicrohttpd -lgnutls -lcjson -lcrypto -lsqlite3 -lmosquitto -lm -lpthread
 
 # madvise()
 CPPFLAGS_fleet_index := -D_DEFAULT_SOURCE

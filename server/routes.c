@@ -73,6 +73,8 @@ const struct route ROUTES[] = {
     {"PUT", V1 "/devices/{}/tags", ROLE_OPERATOR, BODY_OPERATOR, api_device_read,
      api_device_tags_write, NULL, NULL},
     {"DELETE", V1 "/devices/{}", ROLE_OPERATOR, BODY_NONE, NULL, api_device_delete, NULL, NULL},
+    {"POST", V1 "/devices/{}/notify", ROLE_OPERATOR, BODY_NONE, api_device_notify, NULL, NULL,
+     NULL},
     {"POST", V1 "/devices/{}/token", ROLE_OPERATOR, BODY_NONE, NULL, api_device_token_write, NULL,
      NULL},
     {"GET", V1 "/devices/{}/events", ROLE_VIEWER, BODY_NONE, api_device_events, NULL, NULL, NULL},

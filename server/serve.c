@@ -17,6 +17,7 @@
 #include "protocol/text.h"
 #include "server/edge.h"
 #include "server/herald.h"
+#include "server/mqtt.h"
 #include "server/streams.h"
 #include "server/ticker.h"
 #include "server/token_command.h"
@@ -191,6 +192,10 @@ static bool start(struct server *server)
     app->herald = herald_start(app);
     if (app->herald == NULL)
         return fail(server, "the herald", "out of memory");
+    if (app->config.mqtt_host[0] != '\0') {
+        if (!mqtt_start(app, error, sizeof(error)))
+            return fail(server, "the MQTT client", error);
+    }
     raise_file_limit(server);
     server->edge = edge_start(app, error, sizeof(error));
     return server->edge != NULL || fail(server, "serving", error);
@@ -206,10 +211,12 @@ static void stop(struct server *server)
     if (server->edge != NULL)
         edge_drain(server->edge, DRAIN_SECONDS);
     ticker_stop(server->ticker);
+    mqtt_stop(app->mqtt);
     writer_stop(app->writer);
     edge_stop(server->edge);
     herald_stop(app->herald);
     streams_stop(app->streams);
+    mqtt_free(app->mqtt);
     db_close(app->reader);
     census_close(&app->census);
     fleet_free(app->fleet);

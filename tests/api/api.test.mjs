@@ -16,6 +16,7 @@ import "./devices.suite.mjs";
 import "./enrol.suite.mjs";
 import "./polls.suite.mjs";
 import "./waits.suite.mjs";
+import "./mqtt.suite.mjs";
 import "./reports.suite.mjs";
 import "./rollouts.suite.mjs";
 import "./orders.suite.mjs";
