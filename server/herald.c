@@ -56,16 +56,24 @@ static void end_expired(struct herald *herald)
 static void *herald_main(void *ctx)
 {
     struct herald *herald = ctx;
+    struct announcement found[FLEET_LIVE_MAX];
     struct timespec until;
+    size_t count;
 
     pthread_mutex_lock(&herald->lock);
     while (!herald->stopping) {
-        if (reach_count(&herald->set) == 0) {
+        if (reach_count(&herald->set) == 0 && herald->app->mqtt == NULL) {
             pthread_cond_wait(&herald->wake, &herald->lock);
             continue;
         }
         herald_look(herald);
         end_expired(herald);
+        count = herald_find_announcements(herald, found);
+        if (count > 0) {
+            pthread_mutex_unlock(&herald->lock);
+            herald_announce(herald, found, count);
+            pthread_mutex_lock(&herald->lock);
+        }
         clock_gettime(CLOCK_MONOTONIC, &until);
         until.tv_nsec += PASS_MS * 1000000L;
         until.tv_sec += until.tv_nsec / 1000000000L;

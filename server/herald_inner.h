@@ -30,6 +30,18 @@ struct told {
     uint64_t at;
 };
 
+/* A stage of a rollout, once: its group is told when it begins. */
+struct announced {
+    uint64_t rollout;
+    uint64_t resumed_at;
+    uint8_t stage;
+};
+
+struct announcement {
+    char product[OTA_NAME_MAX + 1];
+    uint32_t group;
+};
+
 struct herald {
     struct app *app;
     pthread_t thread;
@@ -47,12 +59,18 @@ struct herald {
     size_t room_count;
     struct told told[TOLD_MAX]; /* a ring */
     size_t told_count;          /* of all that ever were */
+    struct announced announced[FLEET_LIVE_MAX];
+    size_t announced_count; /* of all that ever were */
 };
 
 /* With the lock: end one, and hand it back. */
 void herald_end_hold(struct herald *herald, struct hold *hold, enum hold_end end);
 /* With the lock: look at a part of the ring, if there is reason to. */
 void herald_look(struct herald *herald);
+/* With the lock: which groups are to be told now that their stage began. The count. */
+size_t herald_find_announcements(struct herald *herald, struct announcement *found);
+/* Without any lock: tell them. */
+void herald_announce(struct herald *herald, const struct announcement *found, size_t count);
 /* With both locks: queue a notification for the broker. */
 bool herald_tell(struct herald *herald, const struct fleet_device *device);
 

@@ -239,29 +239,28 @@ static bool make_client(struct mqtt *mqtt, char *error, size_t cap)
     return false;
 }
 
-bool mqtt_start(struct app *app, char *error, size_t cap)
+struct mqtt *mqtt_open(struct app *app, char *error, size_t cap)
 {
     struct mqtt *mqtt = calloc(1, sizeof(*mqtt));
 
     if (mqtt == NULL) {
         snprintf(error, cap, "out of memory");
-        return false;
+        return NULL;
     }
     mqtt->app = app;
-    app->mqtt = mqtt;
     pthread_mutex_init(&mqtt->lock, NULL);
     pthread_cond_init(&mqtt->wake, NULL);
-    if (make_client(mqtt, error, cap)) {
-        mqtt->looping = pthread_create(&mqtt->loop, NULL, loop_main, mqtt) == 0;
-        mqtt->publishing = pthread_create(&mqtt->publisher, NULL, publisher_main, mqtt) == 0;
-        if (mqtt->looping && mqtt->publishing)
-            return true;
-        snprintf(error, cap, "no thread can be started");
-    }
-    mqtt_stop(mqtt);
+    if (make_client(mqtt, error, cap))
+        return mqtt;
     mqtt_free(mqtt);
-    app->mqtt = NULL;
-    return false;
+    return NULL;
+}
+
+bool mqtt_start(struct mqtt *mqtt)
+{
+    mqtt->looping = pthread_create(&mqtt->loop, NULL, loop_main, mqtt) == 0;
+    mqtt->publishing = pthread_create(&mqtt->publisher, NULL, publisher_main, mqtt) == 0;
+    return mqtt->looping && mqtt->publishing;
 }
 
 void mqtt_stop(struct mqtt *mqtt)

@@ -34,9 +34,11 @@ struct mqtt_counts {
     unsigned long long reports;   /* taken */
 };
 
-/* Make app->mqtt, and connect as app->config says, now and for ever. False: `error` holds one line.
+/* As app->config says; not yet connecting. NULL: `error` holds one line. */
+struct mqtt *mqtt_open(struct app *app, char *error, size_t cap);
+/* Connect, now and for ever: app->mqtt and app->herald are there. False: no thread can be started.
  */
-bool mqtt_start(struct app *app, char *error, size_t cap);
+bool mqtt_start(struct mqtt *mqtt);
 /* End the threads and the connection; no report is taken any more. NULL is fine. */
 void mqtt_stop(struct mqtt *mqtt);
 /* After the writer has stopped. */

@@ -189,13 +189,12 @@ static bool start(struct server *server)
         db_close(keeper);
         return fail(server, "the ticker", "out of memory");
     }
+    if (app->config.mqtt_host[0] != '\0' &&
+        (app->mqtt = mqtt_open(app, error, sizeof(error))) == NULL)
+        return fail(server, "the MQTT client", error);
     app->herald = herald_start(app);
-    if (app->herald == NULL)
+    if (app->herald == NULL || (app->mqtt != NULL && !mqtt_start(app->mqtt)))
         return fail(server, "the herald", "out of memory");
-    if (app->config.mqtt_host[0] != '\0') {
-        if (!mqtt_start(app, error, sizeof(error)))
-            return fail(server, "the MQTT client", error);
-    }
     raise_file_limit(server);
     server->edge = edge_start(app, error, sizeof(error));
     return server->edge != NULL || fail(server, "serving", error);

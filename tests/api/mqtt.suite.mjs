@@ -125,6 +125,19 @@ describe("mqtt", () => {
     for (const client of clients) await client.drop();
   });
 
+  test("a group is told on its own topic when its stage begins, escaped where a topic needs it", async () => {
+    const group = await otad.group("kitchen + hall");
+    const device = await otad.device(`m-${++next}`, { hardware: `hw-m${next}`, group: group.name });
+    const client = await listen(device);
+    await client.subscribe("otad/v1/group/demo-hub/#");
+    const image = await release(device.hardware);
+    await otad.rollout({ firmware: image.id, stages: [{ group: group.name }] });
+    const told = () => client.messages.filter((message) => message.topic.startsWith("otad/v1/group/"));
+    await until(() => told().length > 0, "the group to be told");
+    assert.deepEqual(told().map(({ topic, payload }) => [topic, payload]), [["otad/v1/group/demo-hub/kitchen%20%2B%20hall", "check"]]);
+    await client.drop();
+  });
+
   test("a report over the broker is on disk before its ack, and counts like any other", async () => {
     const device = await newDevice();
     const client = await listen(device);
