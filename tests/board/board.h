@@ -176,6 +176,9 @@ enum board_stop board_run(struct board *board);
 
 /* Take power away and give it back: RAM is filled with rubbish, every device resets. */
 void board_power_cycle(struct board *board);
+/* Bytes between the end of SRAM and what was written below it: how deep a stack that starts there
+ * went, by the rubbish that is still there. */
+uint32_t board_stack_used(const struct board *board);
 
 /* Services for devices. */
 void board_add_device(struct board *board, const struct board_device *device);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define RUBBISH_SEED 0x9e3779b9U
 #define PERIPHERALS_BASE 0x40000000U
 #define PERIPHERALS_LEN 0x00080000U
 #define AHB2_BASE 0x50000000U
@@ -389,13 +390,33 @@ static void reset(struct board *board)
 }
 
 /* What RAM holds after power-on; never zero, so that nothing can rely on it. */
+static uint8_t next_rubbish(uint32_t *state)
+{
+    *state = *state * 1664525U + 1013904223U;
+    return (uint8_t)(*state >> 24);
+}
+
 static void fill_with_rubbish(uint8_t *memory, size_t len)
 {
-    uint32_t state = 0x9e3779b9U;
-    for (size_t i = 0; i < len; i++) {
-        state = state * 1664525U + 1013904223U;
-        memory[i] = (uint8_t)(state >> 24);
+    uint32_t state = RUBBISH_SEED;
+    for (size_t i = 0; i < len; i++)
+        memory[i] = next_rubbish(&state);
+}
+
+uint32_t board_stack_used(const struct board *board)
+{
+    uint32_t state = RUBBISH_SEED;
+    uint32_t run = 0;
+    uint32_t longest = 0;
+    uint32_t end = 0; /* of the longest run of bytes that nobody has written */
+    for (uint32_t i = 0; i < board->chip->sram_len; i++) {
+        run = board->sram[i] == next_rubbish(&state) ? run + 1 : 0;
+        if (run > longest) {
+            longest = run;
+            end = i + 1;
+        }
     }
+    return board->chip->sram_len - end;
 }
 
 void board_power_cycle(struct board *board)

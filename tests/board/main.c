@@ -108,6 +108,7 @@ static int write_stats(const struct run *run)
         {"frames", "corrupted", chip->net.corrupted},
         {"frames", "reordered", chip->net.reordered},
         {"watchdog", "longest_ms", chip->iwdg.longest / BOARD_PS_PER_MS},
+        {"memory", "stack", board_stack_used(&chip->board)},
         {"leds", "green", chip->gpio.ports[1].rises[0]}, /* PB0, LD1 of the Nucleo-144 */
     };
     FILE *file = fopen(run->options.stats, "w");

@@ -7,6 +7,8 @@ import { Wire } from "../e2e/house.mjs";
 import { APPS, BoardHouse, makeAuthority, makeCertificate, makeRelease, whenFull } from "./board-house.mjs";
 import { TlsWire } from "./tls-wire.mjs";
 
+const STACK_LEN = 8192; // what app.ld keeps free
+
 describe("a board", { concurrency: 3 }, () => {
   let house;
   let first; // what every board is born with
@@ -42,6 +44,8 @@ describe("a board", { concurrency: 3 }, () => {
     const len = fs.statSync(image).size;
     assert.equal(wire.ranges().reduce((sum, [from, to]) => sum + to - from + 1, 0), len);
     assert.ok(wire.ranges().length >= 4);
+    const { memory } = await board.stop();
+    assert.ok(memory.stack > 1000 && memory.stack <= STACK_LEN, `${memory.stack} bytes of stack`);
   });
 
   for (const [name, what] of [["hang", "hangs until the watchdog bites"], ["crash", "crashes"]]) {

@@ -48,6 +48,8 @@ $(BOOT)/obj/%.o: %.c
 	    -MMD -MP -c -o $@ $<
 # The compiler calls these by itself, after the linker has looked for them.
 $(BOOT)/obj/device/port/stm32f4/mem.o: BOOT_CFLAGS += -fno-lto -fno-builtin -fcallgraph-info=su
+# ccache would not bring the call graph back with the object.
+$(BOOT)/obj/device/port/stm32f4/mem.o: export CCACHE_DISABLE := 1
 # ccache does not keep the call graph that is written beside the object.
 $(BOOT)/obj/device/port/stm32f4/mem.o: export CCACHE_DISABLE := 1
 $(BOOT)/obj/device/port/bearssl/crypto.o: | $(BEARSSL)/.fetched
