@@ -56,8 +56,8 @@ faults: $(NODE_MODULES) ## kill and fail at every write, sync and rename of a ch
 	@$(MAKE) --no-print-directory -j$$(nproc) SAN=1 compile
 	@FAULTS_SECONDS=0 tests/run --build build/san --timeout 3600 tests/api/faults.test.mjs
 
-include tests/demo/demo.mk
 include tests/board/board.mk
+include tests/demo/demo.mk
 include tests/ops/ops.mk
 include tests/bench/bench.mk
 
