@@ -48,6 +48,7 @@ include device/module.mk
 include db/module.mk
 include server/module.mk
 include docs/man/man.mk
+include packaging/install.mk
 include tests/module.mk
 
 .PHONY: all

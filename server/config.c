@@ -181,6 +181,12 @@ static bool take_level(struct config *config, const char *value)
     return log_level_parse(&config->log_level, value);
 }
 
+static bool take_first_token(struct config *config, const char *value)
+{
+    config->print_first_token = strcmp(value, "print") == 0;
+    return config->print_first_token || strcmp(value, "file") == 0;
+}
+
 static const struct setting SETTINGS[] = {
     {"--data", "OTAD_DATA", "DIR", "where database, keys and firmware are kept (required)",
      "a directory", take_data},
@@ -220,6 +226,9 @@ static const struct setting SETTINGS[] = {
     {"--mqtt-reports", "OTAD_MQTT_REPORTS", "on|off",
      "take reports over it; only if it binds topics to certificates (off)", "on or off",
      take_mqtt_reports},
+    {"--first-token", "OTAD_FIRST_TOKEN", "HOW",
+     "file: the first start writes it to admin-token (file); print: says it as well",
+     "file or print", take_first_token},
     {"--log-level", "OTAD_LOG_LEVEL", "LEVEL", "debug, info, warn or error (info)",
      "one of debug, info, warn, error", take_level},
 };

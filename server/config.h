@@ -33,6 +33,7 @@ struct config {
     const char *mqtt_ca; /* file names, NULL: none */
     const char *mqtt_cert;
     const char *mqtt_key;
+    bool print_first_token; /* beside writing it to a file */
     enum log_level log_level;
 };
 

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <openssl/crypto.h>
 #include <openssl/rand.h>
 #include <signal.h>
 #include <stdio.h>
@@ -95,6 +96,20 @@ static bool open_blobs(struct server *server, struct db *db)
     return true;
 }
 
+/* On standard output, beside the log. */
+static void print_first_token(const char *path)
+{
+    char token[128];
+    FILE *file = fopen(path, "re");
+
+    if (file == NULL)
+        return;
+    if (fgets(token, sizeof(token), file) != NULL)
+        printf("the first admin token, said this once: %s", token);
+    fclose(file);
+    OPENSSL_cleanse(token, sizeof(token));
+}
+
 /* The first start leaves a token for the operator in a file that only they can read. */
 static bool make_first_token(struct server *server, struct db *db)
 {
@@ -107,6 +122,8 @@ static bool make_first_token(struct server *server, struct db *db)
     if (!token_make_first(db, path, error, sizeof(error)))
         return fail(server, path, error);
     log_note(&server->app.log, LOG_INFO, "first_start", "The first admin token is in %s.", path);
+    if (server->app.config.print_first_token)
+        print_first_token(path);
     return true;
 }
 

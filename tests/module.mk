@@ -59,6 +59,7 @@ faults: $(NODE_MODULES) ## kill and fail at every write, sync and rename of a ch
 include tests/board/board.mk
 include tests/demo/demo.mk
 include tests/ops/ops.mk
+include tests/docker/docker.mk
 include tests/bench/bench.mk
 
 # Fuzzing needs clang's libFuzzer; without clang there is nothing to build. A target joins as

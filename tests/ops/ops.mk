@@ -1,3 +1,3 @@
 .PHONY: ops-test
-ops-test: all ## metrics, alerts, systemd unit and completions, by promtool, systemd-analyze, zsh and fish
+ops-test: all ## metrics, alerts, unit, completions and proxies, by promtool, systemd, zsh, fish, nginx and Caddy
 	@BUILD_DIR=$(B) tests/ops/run
