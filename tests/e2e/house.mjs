@@ -228,7 +228,7 @@ export class House {
   }
 
   // Register a device in a group of its own name and start it; `image` is what its flash is born with.
-  addDevice(id, image, { product = this.product, hardware = this.hardware } = {}) {
+  addDevice(id, image, { product = this.product, hardware = this.hardware, flags = [] } = {}) {
     const dir = this.file(id);
     fs.mkdirSync(dir);
     this.otactl("group", "add", id);
@@ -238,7 +238,7 @@ export class House {
       "--dir", dir, "--id", id, "--product", product, "--hardware", hardware,
       ...this.deviceServer(), "--token-file", path.join(dir, "token"),
       "--server-key", this.file("server.pub.pem"), "--release-key", this.file("release.pub.pem"),
-      "--image", image, "--poll-seconds", "1"]);
+      "--image", image, "--poll-seconds", "1", ...flags]);
     this.devices.add(device);
     device.start();
     return device;

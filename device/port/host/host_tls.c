@@ -32,7 +32,7 @@ bool host_tls_open(struct host_tls *tls, const char *name, const char *ca_file,
     int count = tls_files_read_anchors(ca_file, tls->anchors, HOST_TLS_ANCHORS_MAX);
 
     if (count <= 0) {
-        fprintf(stderr, "ota-device: --cacert %s: %s\n", ca_file,
+        fprintf(stderr, "ota-device: %s: %s\n", ca_file,
                 count == 0 ? "must hold certificates in PEM form" : ota_error_name(count));
         return false;
     }

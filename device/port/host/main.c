@@ -6,6 +6,7 @@
 #include "device/boot/boot.h"
 #include "device/core/client.h"
 #include "device/net/transport_lwip.h"
+#include "device/port/host/broker.h"
 #include "device/port/host/chip.h"
 #include "device/port/host/host_tls.h"
 #include "device/port/host/options.h"
@@ -25,21 +26,17 @@ struct device {
     struct ota_transport transport;
     struct ota_client_config config;
     struct ota_client client;
+    struct host_broker *broker; /* NULL: none */
 };
-
-static bool is_this_machine(const char *host)
-{
-    return strcmp(host, "localhost") == 0 || strncmp(host, "127.", 4) == 0 ||
-           strcmp(host, SLIRP_NETIF_HOST) == 0;
-}
 
 static bool open_network(struct device *device)
 {
     const struct host_options *options = &device->options;
     uint32_t timeout_ms = options->timeout_seconds * 1000;
-    bool local = is_this_machine(options->host);
+    bool local = host_is_this_machine(options->host);
+    bool broker_local = options->mqtt_host[0] == '\0' || host_is_this_machine(options->mqtt_host);
 
-    device->net = slirp_netif_new(local);
+    device->net = slirp_netif_new(local && broker_local);
     if (device->net == NULL) {
         fprintf(stderr, "ota-device: libslirp does not start\n");
         return false;
@@ -152,10 +149,12 @@ static int run(struct device *device)
     while (!device->chip.reset_asked && status == GOES_ON) {
         device->chip.platform.feed(&device->chip);
         uint32_t wait_ms = ota_client_step(&device->client, host_chip_now_ms());
-        slirp_netif_wait(device->net, wait_ms);
+        uint32_t broker_ms = host_broker_step(device->broker, host_chip_now_ms());
+        slirp_netif_wait(device->net, wait_ms < broker_ms ? wait_ms : broker_ms);
         status = is_over(device);
     }
     ota_lwip_transport_close(&device->lwip);
+    host_broker_close(device->broker);
     return status;
 }
 
@@ -172,10 +171,16 @@ int main(int argc, char **argv)
         !open_network(&device))
         return EXIT_FAILURE;
     configure(&device);
+    if (device.options.mqtt_host[0] != '\0') {
+        device.broker = host_broker_new(&device.options, &device.chip, &device.client);
+        if (device.broker == NULL)
+            return EXIT_FAILURE;
+    }
     host_chip_watch(argv);
     do {
         status = run(&device);
     } while (status == GOES_ON);
+    host_broker_free(device.broker);
     slirp_netif_free(device.net);
     ota_flash_file_close(&device.chip.file);
     return status;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "device/port/host/pem.h"
+#include "device/port/host/slirp_netif.h"
 #include "protocol/text.h"
 
 #define EXIT_USAGE 2
@@ -37,6 +38,11 @@ static const char usage[] =
     "  --timeout-seconds N       for an answer to begin, and between its bytes: 1 to 3600 (20)\n"
     "  --range-bytes N           fetched at a time: 512 to 16777216 (65536)\n"
     "  --wait-seconds N          to hold a poll open when the server wants it: 0 to 300 (300)\n"
+    "  --mqtt URL                mqtts://HOST[:PORT] or mqtt://HOST[:PORT]: be told there when to "
+    "poll\n"
+    "  --mqtt-ca FILE            CA of the broker's certificate, for mqtts://\n"
+    "  --mqtt-cert, --mqtt-key FILE  certificate and key of this device, in PEM\n"
+    "  --mqtt-group NAME         listen for this group as well\n"
     "  --once                    end after the first poll: 0 when its manifest was verified, else "
     "1\n"
     "  --exit-when-idle          end with 0 when there is nothing to do and nothing to report\n"
@@ -59,6 +65,11 @@ enum option_value {
     OPTION_RANGE_BYTES,
     OPTION_WAIT_SECONDS,
     OPTION_CACERT,
+    OPTION_MQTT,
+    OPTION_MQTT_CA,
+    OPTION_MQTT_CERT,
+    OPTION_MQTT_KEY,
+    OPTION_MQTT_GROUP,
     OPTION_ONCE,
     OPTION_EXIT_WHEN_IDLE,
     OPTION_HELP,
@@ -81,6 +92,11 @@ static const struct option long_options[] = {
     {"range-bytes", required_argument, NULL, OPTION_RANGE_BYTES},
     {"wait-seconds", required_argument, NULL, OPTION_WAIT_SECONDS},
     {"cacert", required_argument, NULL, OPTION_CACERT},
+    {"mqtt", required_argument, NULL, OPTION_MQTT},
+    {"mqtt-ca", required_argument, NULL, OPTION_MQTT_CA},
+    {"mqtt-cert", required_argument, NULL, OPTION_MQTT_CERT},
+    {"mqtt-key", required_argument, NULL, OPTION_MQTT_KEY},
+    {"mqtt-group", required_argument, NULL, OPTION_MQTT_GROUP},
     {"once", no_argument, NULL, OPTION_ONCE},
     {"exit-when-idle", no_argument, NULL, OPTION_EXIT_WHEN_IDLE},
     {"help", no_argument, NULL, OPTION_HELP},
@@ -153,33 +169,59 @@ static bool take_key(const char *option, const char *path, uint8_t keys[][OTA_PU
     return true;
 }
 
+bool host_is_this_machine(const char *host)
+{
+    return strcmp(host, "localhost") == 0 || strncmp(host, "127.", 4) == 0 ||
+           strcmp(host, SLIRP_NETIF_HOST) == 0;
+}
+
+/* HOST[:PORT][/], what stands behind the scheme of `text`. *port is the default before. */
+static bool take_host(const char *option, const char *text, const char *at,
+                      char host[HOST_DNS_NAME_MAX + 1], uint16_t *port)
+{
+    size_t len = strcspn(at, "/");
+    size_t host_len = strcspn(at, ":/");
+
+    if (at[len] == '/' && at[len + 1] != '\0')
+        return refuse(option, text, "must have no path: devices use /device/v1 of it");
+    if (host_len == 0 || host_len > HOST_DNS_NAME_MAX || len > HOST_DNS_NAME_MAX + 6 ||
+        strspn(at, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-") < host_len)
+        return refuse(option, text, "must name a host or an IPv4 address");
+    memcpy(host, at, host_len);
+    if (at[host_len] == ':') {
+        const char *digits = at + host_len + 1;
+        char *end;
+        unsigned long number = strtoul(digits, &end, 10);
+        if (digits[0] < '0' || digits[0] > '9' || end != at + len || number < 1 || number > 65535)
+            return refuse(option, text, "must have a port from 1 to 65535");
+        *port = (uint16_t)number;
+    }
+    return true;
+}
+
 /* http[s]://HOST[:PORT][/] */
 static bool take_server(const char *text, struct host_options *options)
 {
     options->tls = strncmp(text, "https://", 8) == 0;
     if (!options->tls && strncmp(text, "http://", 7) != 0)
         return refuse("server", text, "must be http://HOST[:PORT] or https://HOST[:PORT]");
-    uint32_t port = options->tls ? 443 : 80;
     const char *at = text + (options->tls ? 8 : 7);
-    size_t len = strcspn(at, "/");
-    size_t host_len = strcspn(at, ":/");
-    if (at[len] == '/' && at[len + 1] != '\0')
-        return refuse("server", text, "must have no path: devices use /device/v1 of it");
-    if (host_len == 0 || host_len > HOST_DNS_NAME_MAX || len >= sizeof options->authority ||
-        strspn(at, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-") < host_len)
-        return refuse("server", text, "must name a host or an IPv4 address");
-    memcpy(options->authority, at, len);
-    memcpy(options->host, at, host_len);
-    if (at[host_len] == ':') {
-        const char *digits = options->authority + host_len + 1;
-        char *end;
-        unsigned long number = strtoul(digits, &end, 10);
-        if (digits[0] < '0' || digits[0] > '9' || *end != '\0' || number < 1 || number > 65535)
-            return refuse("server", text, "must have a port from 1 to 65535");
-        port = (uint32_t)number;
-    }
-    options->port = (uint16_t)port;
+    options->port = options->tls ? 443 : 80;
+    if (!take_host("server", text, at, options->host, &options->port))
+        return false;
+    memcpy(options->authority, at, strcspn(at, "/"));
     return true;
+}
+
+/* mqtt[s]://HOST[:PORT] */
+static bool take_broker(const char *text, struct host_options *options)
+{
+    options->mqtt_tls = strncmp(text, "mqtts://", 8) == 0;
+    if (!options->mqtt_tls && strncmp(text, "mqtt://", 7) != 0)
+        return refuse("mqtt", text, "must be mqtts://HOST[:PORT] or mqtt://HOST[:PORT]");
+    options->mqtt_port = options->mqtt_tls ? 8883 : 1883;
+    return take_host("mqtt", text, text + (options->mqtt_tls ? 8 : 7), options->mqtt_host,
+                     &options->mqtt_port);
 }
 
 static bool take(struct host_options *options, int option, const char *value)
@@ -223,6 +265,20 @@ static bool take(struct host_options *options, int option, const char *value)
     case OPTION_CACERT:
         options->ca_file = value;
         return true;
+    case OPTION_MQTT:
+        return take_broker(value, options);
+    case OPTION_MQTT_CA:
+        options->mqtt_ca = value;
+        return true;
+    case OPTION_MQTT_CERT:
+        options->mqtt_cert = value;
+        return true;
+    case OPTION_MQTT_KEY:
+        options->mqtt_key = value;
+        return true;
+    case OPTION_MQTT_GROUP:
+        options->mqtt_group = value;
+        return true;
     case OPTION_ONCE:
         options->once = true;
         return true;
@@ -256,6 +312,12 @@ static bool is_complete(const struct host_options *options)
             fprintf(stderr, "ota-device: %s is missing; --help tells all\n", required[i].name);
             return false;
         }
+    }
+    if ((options->mqtt_cert == NULL) != (options->mqtt_key == NULL) ||
+        options->mqtt_tls != (options->mqtt_ca != NULL)) {
+        fprintf(stderr, "ota-device: mqtts:// needs --mqtt-ca, and --mqtt-cert and --mqtt-key go "
+                        "together; mqtt:// takes none of them\n");
+        return false;
     }
     if (options->tls && options->ca_file == NULL) {
         fprintf(stderr, "ota-device: https:// needs --cacert, the certificate that vouches for the "

@@ -35,9 +35,19 @@ struct host_options {
     uint32_t timeout_seconds;
     uint32_t range_bytes;
     uint32_t wait_seconds;
+    char mqtt_host[HOST_DNS_NAME_MAX + 1]; /* "": no broker */
+    uint16_t mqtt_port;
+    bool mqtt_tls;
+    const char *mqtt_ca; /* NULL: none, as in those below */
+    const char *mqtt_cert;
+    const char *mqtt_key;
+    const char *mqtt_group;
     bool once;
     bool exit_when_idle;
 };
+
+/* Whether a host's name means the machine that the process runs on. */
+bool host_is_this_machine(const char *host);
 
 /* Parse and check everything; files named on the command line are read. true to go on; false to
  * exit with *status, and all that is to be said was said. */
