@@ -50,6 +50,7 @@ include server/module.mk
 include docs/man/man.mk
 include packaging/install.mk
 include tests/module.mk
+include docs/docs.mk
 
 .PHONY: all
 all: $(PROGRAMS) man ## build otad, otactl and ota-device (links in build/)
