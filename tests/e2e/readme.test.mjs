@@ -61,6 +61,7 @@ test("the README's snippets update a device", async () => {
   assert.equal(code, 0, out);
   assert.match(out, /rollout 1 lamp 1\.1: completed/);
   assert.match(out, /version +1\.1\.0\n/);
+  assert.match(out, /rollout 2 .*: completed/, "it goes back");
   assert.match(out, /confirmed/);
   assert.match(out, /"payloadType": ?"application\/vnd\.otad\.manifest\+json"/);
 });

@@ -1,4 +1,5 @@
-// What the documentation says of the tree is true: files, tests, targets, links.
+// What the documentation says of the tree is true: files, tests, targets, links; and the Chinese page
+// says what the English one says.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import fs from "node:fs";
@@ -66,4 +67,22 @@ test("every row of the threat table names tests that exist", () => {
 
 test("the configuration that pages show is what is in packaging/", () => {
   for (const file of fs.readdirSync("packaging").filter((name) => !name.endsWith(".mk"))) assert.ok(read("docs/operations.md").includes(`packaging/${file}`), file);
+});
+
+const shape = (text) => ({
+  headings: [...text.matchAll(/^(#+) /gm)].map(([, level]) => level),
+  commands: [...text.matchAll(/^```sh\n(.*?)^```$/gms)].map(([, code]) => code.replace(/#.*$/gm, "").replace(/[ \t]+$/gm, "")),
+  blocks: [...text.matchAll(/^ {4}(sh scripts.*|make .*)$/gm)].map(([, line]) => line),
+  links: [...withoutCode(text).matchAll(/\]\(([^)\s]+)\)/g)].map(([, target]) => target).filter((target) => !target.includes("README")),
+  rows: (text.match(/^\| /gm) ?? []).length,
+});
+
+test("README.zh-CN.md has the headings, commands, tables and links of README.md", () => {
+  const english = shape(read("README.md"));
+  const chinese = shape(read("README.zh-CN.md"));
+  assert.deepEqual(chinese.headings, english.headings);
+  assert.deepEqual(chinese.commands, english.commands);
+  assert.deepEqual(chinese.blocks, english.blocks);
+  assert.deepEqual([...chinese.links].sort(), [...english.links].sort());
+  assert.equal(chinese.rows, english.rows);
 });
