@@ -42,6 +42,18 @@ static int read_keys(const uint8_t (**keys)[OTA_PUBLIC_KEY_LEN], uint32_t *count
     return OTA_OK;
 }
 
+static int read_network(const struct ota_provision_network **network, const struct item *item)
+{
+    if (item->len != sizeof **network)
+        return OTA_E_RANGE;
+    union {
+        const uint8_t *bytes;
+        const struct ota_provision_network *network;
+    } pointer = {item->bytes};
+    *network = pointer.network;
+    return OTA_OK;
+}
+
 /* BearSSL declares without const what it only reads. */
 static uint8_t *unconst(const uint8_t *bytes)
 {
@@ -119,6 +131,8 @@ static int read_item(struct ota_provision *provision, const struct item *item)
     case OTA_PROVISION_PORT:
         provision->port = item->len == 4 ? (uint16_t)get32(item->bytes) : 0;
         return OTA_OK;
+    case OTA_PROVISION_NETWORK:
+        return read_network(&provision->network, item);
     case OTA_PROVISION_SERVER_KEYS:
         return read_keys(&provision->server_keys, &provision->server_key_count, item);
     case OTA_PROVISION_RELEASE_KEYS:

@@ -53,6 +53,16 @@ enum ota_provision_item { /* on flash; never reused */
                           OTA_PROVISION_KEY = 14, /* its P-256 private scalar, 32 bytes */
                           OTA_PROVISION_AUTHORITY =
                               15, /* what HTTP calls the host: with the port, if it is unusual */
+                          OTA_PROVISION_NETWORK =
+                              16, /* struct ota_provision_network; none: ask DHCP */
+};
+
+/* IPv4 addresses as they go over the wire. */
+struct ota_provision_network {
+    uint8_t address[4];
+    uint8_t netmask[4];
+    uint8_t gateway[4];
+    uint8_t dns[4]; /* 0.0.0.0 for none */
 };
 
 /* Pointers go into the block. Absent: NULL or 0. */
@@ -64,6 +74,7 @@ struct ota_provision {
     const char *authority;
     const char *address;
     uint16_t port;
+    const struct ota_provision_network *network;
     const uint8_t (*server_keys)[OTA_PUBLIC_KEY_LEN];
     uint32_t server_key_count;
     const uint8_t (*release_keys)[OTA_PUBLIC_KEY_LEN];

@@ -94,16 +94,16 @@ export class BoardHouse extends House {
   }
 
   // A board in a group of its own name that will enrol itself; `image` is what its flash is born with.
-  addBoard(id, image, { port = this.wire.port, chip = "f429" } = {}) {
+  addBoard(id, image, { port = this.wire.port, chip = "f429", network = ["--address", "10.0.2.2"] } = {}) {
     fs.mkdirSync(this.file(id));
     this.otactl("group", "add", id);
     this.otactl("enrolment-key", "add", id, "--product", this.product, "--policy", "accept",
       "--group", id, "-o", this.file(`${id}/key`));
     this.provision(id, "--enrolment-key-file", this.file(`${id}/key`),
-      "--server", `https://${SERVER_NAME}:${port}`, "--address", "10.0.2.2");
+      "--server", `https://${SERVER_NAME}:${port}`, ...network);
     const board = new Board(this, id, [
       "--chip", chip, "--flash", this.file(`${id}/flash.bin`), "--boot", `${ARM}/boot-${chip}.elf`,
-      "--app", image, "--load", `${this.file(`${id}/provision`)}@${PROVISION}`]);
+      "--app", image, "--name", SERVER_NAME, "--load", `${this.file(`${id}/provision`)}@${PROVISION}`]);
     this.devices.add(board);
     return board;
   }

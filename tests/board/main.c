@@ -202,6 +202,7 @@ static bool set_up(struct run *run)
                                                    .advance = watch_advance});
     if (!options->offline && net_init(&chip->net, board, &chip->eth) != 0)
         return false;
+    chip->net.name = options->name;
     chip->net.speed = (unsigned)options->speed;
     chip->net.random ^= (uint32_t)options->seed;
     chip->net.faults =

@@ -6,6 +6,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "tests/board/dns.h"
+
 #define POLL_PS BOARD_PS_PER_MS     /* how often the sockets are looked at while code runs */
 #define OVERSLEPT_NS_MAX 50000000LL /* more is not made up for */
 #define TO_BOARD 0
@@ -26,8 +28,11 @@ static bool happens(struct net *net, unsigned percent)
 
 static void deliver(struct net *net, int direction, const struct eth_frame *frame)
 {
+    struct eth_frame answer = *frame;
     if (direction == TO_BOARD)
         eth_receive(net->eth, frame->bytes, frame->len);
+    else if (net->name != NULL && dns_answer(&answer, net->name))
+        eth_receive(net->eth, answer.bytes, answer.len);
     else
         slirp_input(net->slirp, frame->bytes, frame->len);
 }

@@ -33,6 +33,7 @@ struct net {
     unsigned speed;              /* emulated seconds per second of sleep */
     int64_t owed_ns;             /* sleep of the host still to come, or too long already */
     struct net_faults faults;
+    const char *name; /* what the name server knows (dns.h); NULL: libslirp's asks the host's */
     uint32_t random;
     struct eth_frame held[2]; /* by direction: waiting to change places */
     uint64_t poll_at;         /* ps of the next look at the sockets */

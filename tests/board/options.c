@@ -23,6 +23,7 @@ const char options_usage[] =
     "  --reset-every N         pull reset at each N-th flash operation\n"
     "  --drop P, --corrupt P, --reorder P, --duplicate P    percent of frames\n"
     "  --link-down FROM-TO     the cable is out, in ms since power-on\n"
+    "  --name NAME             the network's name server knows this one: 10.0.2.2\n"
     "  --offline               no network at all\n"
     "  --bad-seeds N           the RNG reports a seed error N times\n"
     "  --no-hse                the external clock never starts\n"
@@ -87,6 +88,7 @@ bool options_parse(struct options *options, int argc, char **argv)
         {"boot", TEXT, &options->boot},
         {"app", TEXT, &options->app},
         {"stats", TEXT, &options->stats},
+        {"name", TEXT, &options->name},
         {"load", LIST, &options->load},
         {"until", LIST, &options->until},
         {"link-down", LIST, &options->link_down},

@@ -19,6 +19,7 @@ struct options {
     const char *boot;
     const char *app;
     const char *stats;
+    const char *name;
     struct options_list load;
     struct options_list until;
     struct options_list link_down;

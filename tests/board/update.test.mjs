@@ -48,6 +48,18 @@ describe("a board", { concurrency: 3 }, () => {
     assert.ok(memory.stack > 1000 && memory.stack <= STACK_LEN, `${memory.stack} bytes of stack`);
   });
 
+  test("finds its server by name, with an address of its own or by DHCP", async (t) => {
+    const own = ["--ip", "10.0.2.77", "--netmask", "255.255.255.0", "--gateway", "10.0.2.2"];
+    for (const [id, network] of [["by-dhcp", []], ["static", [...own, "--dns", "10.0.2.3"]]]) {
+      const board = await aBoard(t, id, { network });
+      assert.equal((await board.known()).version, "1.0.0");
+      await board.end("SIGKILL");
+    }
+    const board = house.addBoard("nameless", first, { network: own }).start();
+    t.after(() => board.end("SIGKILL"));
+    await board.says("transport");
+  });
+
   for (const [name, what] of [["hang", "hangs until the watchdog bites"], ["crash", "crashes"]]) {
     (name === "hang" ? whenFull : test)(`goes back when a release ${what}, and says so`, async (t) => {
       const board = await aBoard(t, name);

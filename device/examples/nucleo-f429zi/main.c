@@ -4,10 +4,7 @@
  * Take it as the start of your own. What is yours goes where "Application" stands; the rest is what
  * an update needs: a network, a clock, a fed watchdog, and ota_client_step() in the main loop.
  */
-#include <lwip/dhcp.h>
-#include <lwip/init.h>
 #include <lwip/timeouts.h>
-#include <netif/ethernet.h>
 
 #include "device/core/client.h"
 #include "device/net/tls_bearssl.h"
@@ -19,6 +16,7 @@
 #include "device/port/stm32f4/eth.h"
 #include "device/port/stm32f4/flash_f4.h"
 #include "device/port/stm32f4/led.h"
+#include "device/port/stm32f4/lwip_port.h"
 #include "device/port/stm32f4/rng.h"
 #include "device/port/stm32f4/ticks.h"
 #include "protocol/error.h"
@@ -82,19 +80,10 @@ static int self_test(void *ctx)
     return netif_is_link_up(&app->netif) ? 1 : 0;
 }
 
-static void start_network(struct app *app)
-{
-    lwip_init();
-    (void)netif_add_noaddr(&app->netif, &app->eth, stm32f4_eth_init, ethernet_input);
-    netif_set_default(&app->netif);
-    netif_set_up(&app->netif);
-    (void)dhcp_start(&app->netif);
-}
-
 /* There is an address, or there was time enough for one: then the client has to notice. */
 static bool is_online(const struct app *app)
 {
-    return dhcp_supplied_address(&app->netif) || stm32f4_millis() > ONLINE_MS_MAX;
+    return stm32f4_lwip_is_up(&app->netif) || stm32f4_millis() > ONLINE_MS_MAX;
 }
 
 static void start_tls(struct app *app)
@@ -180,7 +169,7 @@ int main(void)
     stm32f4_watchdog_start();
     int error = ota_provision_read(&app.provision, PROVISION, OTA_PROVISION_LEN_MAX);
     if (error == OTA_OK) {
-        start_network(&app);
+        stm32f4_lwip_start(&app.netif, &app.eth, app.provision.network);
         start_transport(&app);
         error = start_client(&app);
     }

@@ -3,6 +3,7 @@
  *
  * Nothing secret is printed; the file is readable by its owner only, for it holds the token.
  */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
@@ -27,6 +28,7 @@ static const char usage[] =
     "  --enrolment-key-file F  or the key by which it enrols itself\n"
     "  --server URL            https://NAME[:PORT], or http:// (no TLS: for a bench only)\n"
     "  --address IP            where NAME is, instead of asking the DNS\n"
+    "  --ip IP --netmask IP --gateway IP [--dns IP]    the device's own, instead of DHCP\n"
     "  --cacert FILE           PEM: the CA of the server's certificate; may hold several\n"
     "  --server-key PUB.pem    what signs manifests, from `otactl server-key`; may be repeated\n"
     "  --release-key PUB.pem   what signs releases; may be repeated\n"
@@ -49,6 +51,10 @@ struct options {
     struct values release_key;
     struct values cert;
     struct values key;
+    struct values ip;
+    struct values netmask;
+    struct values gateway;
+    struct values dns;
     struct values output;
 };
 
@@ -188,6 +194,30 @@ static int add_identity(struct block *block, const char *cert, const char *key_p
     return 0;
 }
 
+static int read_address(uint8_t address[4], const char *name, const struct values *values)
+{
+    if (values->count == 0)
+        return fail(name, "is missing: --ip, --netmask and --gateway go together");
+    if (inet_pton(AF_INET, values->items[0], address) != 1)
+        return fail(values->items[0], "is no IPv4 address");
+    return 0;
+}
+
+static int add_network(struct block *block, const struct options *options)
+{
+    struct ota_provision_network network = {0};
+    if (options->ip.count + options->netmask.count + options->gateway.count + options->dns.count ==
+        0)
+        return 0;
+    if (read_address(network.address, "--ip", &options->ip) != 0 ||
+        read_address(network.netmask, "--netmask", &options->netmask) != 0 ||
+        read_address(network.gateway, "--gateway", &options->gateway) != 0 ||
+        (options->dns.count > 0 && read_address(network.dns, "--dns", &options->dns) != 0))
+        return 1;
+    add(block, OTA_PROVISION_NETWORK, &network, sizeof network);
+    return 0;
+}
+
 static int fill(struct block *block, const struct options *options)
 {
     bool tls = false;
@@ -195,6 +225,7 @@ static int fill(struct block *block, const struct options *options)
     if (options->address.count > 0)
         add_text(block, OTA_PROVISION_ADDRESS, options->address.items[0]);
     if (add_server(block, options->server.items[0], &tls) != 0 ||
+        add_network(block, options) != 0 ||
         add_secret(block, OTA_PROVISION_TOKEN, &options->token_file) != 0 ||
         add_secret(block, OTA_PROVISION_ENROLMENT_KEY, &options->enrolment_key_file) != 0 ||
         add_points(block, OTA_PROVISION_SERVER_KEYS, &options->server_key) != 0 ||
@@ -247,6 +278,10 @@ static struct values *find(struct options *options, const char *name)
         {"--release-key", &options->release_key},
         {"--cert", &options->cert},
         {"--key", &options->key},
+        {"--ip", &options->ip},
+        {"--netmask", &options->netmask},
+        {"--gateway", &options->gateway},
+        {"--dns", &options->dns},
         {"-o", &options->output},
     };
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++)
