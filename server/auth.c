@@ -7,6 +7,9 @@
 #include "db/keys.h"
 #include "db/tokens.h"
 #include "server/session.h"
+#include "server/tls.h"
+
+#define CERTIFICATE_WHY_MAX 128
 
 static bool refuse(struct request *rq, const char *code, const char *detail)
 {
@@ -51,21 +54,50 @@ static bool refuse_dead(struct request *rq, const uint8_t hash[SECRET_HASH_LEN])
     return refuse(rq, "token_revoked", "This token was revoked.");
 }
 
+/* With the fleet locked. */
+static bool become_device(struct request *rq, const struct fleet_device *device)
+{
+    if (device == NULL)
+        return false;
+    rq->who.role = ROLE_DEVICE;
+    rq->who.id = device->id;
+    rq->who.device = fleet_ref(rq->app->fleet, device);
+    memcpy(rq->who.name, device->name, strlen(device->name) + 1);
+    return true;
+}
+
 static bool check_device(struct request *rq, const uint8_t hash[SECRET_HASH_LEN])
 {
     struct fleet *fleet = rq->app->fleet;
-    struct fleet_device *device;
+    bool known;
 
     fleet_lock(fleet);
-    device = fleet_find_token(fleet, hash);
-    if (device != NULL) {
-        rq->who.role = ROLE_DEVICE;
-        rq->who.id = device->id;
-        rq->who.device = fleet_ref(fleet, device);
-        memcpy(rq->who.name, device->name, strlen(device->name) + 1);
-    }
+    known = become_device(rq, fleet_find_token(fleet, hash));
     fleet_unlock(fleet);
-    return device != NULL || refuse_dead(rq, hash);
+    return known || refuse_dead(rq, hash);
+}
+
+/* A device without a token, by the certificate of its connection: its common name is the id. */
+static bool check_certificate(struct request *rq)
+{
+    struct fleet *fleet = rq->app->fleet;
+    char name[DB_DEVICE_NAME_MAX + 1];
+    char why[CERTIFICATE_WHY_MAX];
+    enum tls_peer peer = tls_peer_name(rq->mhd, name, sizeof(name), why, sizeof(why));
+    bool known;
+
+    if (peer == TLS_PEER_NONE)
+        return refuse(rq, "token_missing",
+                      "Send a token in the header `Authorization: Bearer TOKEN`, or show a "
+                      "certificate of a client CA.");
+    if (peer == TLS_PEER_WRONG)
+        return refuse(rq, "certificate_refused", why);
+    fleet_lock(fleet);
+    known = become_device(rq, fleet_find_name(fleet, name));
+    fleet_unlock(fleet);
+    return known || refuse(rq, "certificate_unknown",
+                           "No device has the common name of this certificate as its id; register "
+                           "it first.");
 }
 
 static bool check_enrolment(struct request *rq, const uint8_t hash[SECRET_HASH_LEN])
@@ -138,6 +170,8 @@ bool auth_check(struct request *rq, enum role needed)
     cookie = token == NULL && kind_for(needed) == SECRET_API ? session_cookie(rq) : NULL;
     if (cookie != NULL)
         return check_session(rq, cookie, needed);
+    if (token == NULL && needed == ROLE_DEVICE && rq->app->config.tls_client_ca != NULL)
+        return check_certificate(rq);
     if (token == NULL)
         return refuse(rq, "token_missing",
                       "Send a token in the header `Authorization: Bearer TOKEN`.");

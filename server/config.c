@@ -74,6 +74,12 @@ static bool take_key(struct config *config, const char *value)
     return value[0] != '\0';
 }
 
+static bool take_client_ca(struct config *config, const char *value)
+{
+    config->tls_client_ca = value;
+    return value[0] != '\0';
+}
+
 static bool take_public_url(struct config *config, const char *value)
 {
     size_t len = strlen(value);
@@ -195,6 +201,9 @@ static const struct setting SETTINGS[] = {
     {"--tls-cert", "OTAD_TLS_CERT", "FILE", "certificate chain in PEM; with --tls-key: HTTPS",
      "a file name", take_cert},
     {"--tls-key", "OTAD_TLS_KEY", "FILE", "private key in PEM", "a file name", take_key},
+    {"--tls-client-ca", "OTAD_TLS_CLIENT_CA", "FILE",
+     "CAs in PEM: a device may show a certificate of theirs instead of a token", "a file name",
+     take_client_ca},
     {"--public-url", "OTAD_PUBLIC_URL", "URL", "how clients reach this server, for links",
      "an absolute http:// or https:// URL of at most 159 characters", take_public_url},
     {"--port-file", "OTAD_PORT_FILE", "FILE", "write the port number there once serving",
@@ -328,6 +337,10 @@ bool config_read(struct config *config, int argc, char **args, char *error, size
     }
     if ((config->tls_cert == NULL) != (config->tls_key == NULL)) {
         snprintf(error, cap, "--tls-cert and --tls-key go together: give both or none");
+        return false;
+    }
+    if (config->tls_client_ca != NULL && config->tls_cert == NULL) {
+        snprintf(error, cap, "--tls-client-ca needs HTTPS: --tls-cert and --tls-key");
         return false;
     }
     return true;

@@ -14,8 +14,9 @@
 struct config {
     const char *data_dir;
     char host[64];
-    uint16_t port;        /* 0: any free one */
-    const char *tls_cert; /* file names, NULL: plain HTTP */
+    uint16_t port;             /* 0: any free one */
+    const char *tls_cert;      /* file names, NULL: plain HTTP */
+    const char *tls_client_ca; /* NULL: devices show tokens only */
     const char *tls_key;
     char public_url[160]; /* "" or an absolute URL without a slash at its end */
     const char *port_file;

@@ -414,7 +414,7 @@ static bool start_tls(struct edge *edge)
 {
     struct loop *loop = &edge->loops[edge->loop_count++];
     const struct config *config = &edge->app->config;
-    struct MHD_OptionItem more[4];
+    struct MHD_OptionItem more[TLS_OPTIONS];
 
     *loop = (struct loop){.edge = edge, .epoll_fd = -1, .wake_fd = -1};
     tls_options(edge->files, more);
@@ -438,8 +438,8 @@ struct edge *edge_start(struct app *app, char *error, size_t cap)
     edge->listen_fd = -1;
     edge->tls = app->config.tls_cert != NULL;
     pthread_mutex_init(&edge->lock, NULL);
-    if (edge->tls &&
-        (edge->files = tls_load(app->config.tls_cert, app->config.tls_key, error, cap)) == NULL) {
+    if (edge->tls && (edge->files = tls_load(app->config.tls_cert, app->config.tls_key,
+                                             app->config.tls_client_ca, error, cap)) == NULL) {
         edge_stop(edge);
         return NULL;
     }

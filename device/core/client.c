@@ -71,7 +71,7 @@ int ota_client_init(struct ota_client *client, const struct ota_client_config *c
     if (error != OTA_OK)
         return error;
     read_running(client);
-    client->enrol = !has_token(client);
+    client->enrol = !has_token(client) && !config->certified;
     if (client->enrol && config->enrolment_key == NULL)
         return OTA_E_RANGE;
     error = ota_client_report_init(client);

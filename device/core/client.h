@@ -56,7 +56,8 @@ struct ota_client_config {
     const char *product;
     const char *hardware;
     const char *token; /* provisioned device token, or NULL: the one in the journal, or enrol */
-    const char *enrolment_key;                        /* NULL when the device is provisioned */
+    const char *enrolment_key; /* NULL when the device is provisioned */
+    bool certified; /* the transport shows a certificate that is the identity: no token needed */
     const uint8_t (*server_keys)[OTA_PUBLIC_KEY_LEN]; /* manifest keys */
     uint32_t server_key_count;
     struct ota_release_keys release_keys;

@@ -115,6 +115,79 @@ describe("tls", () => {
     }
   });
 
+  describe("with --tls-client-ca", { concurrency: 1 }, () => {
+    const openssl = (...args) => execFileSync("openssl", args, { stdio: "ignore" });
+    const key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
+    const authority = (name) => openssl("req", "-x509", ...key, "-keyout", file(`${name}.key`), "-out", file(`${name}.crt`), "-days", "30", "-subj", `/CN=${name}`, "-addext", "basicConstraints=critical,CA:TRUE");
+    const certificate = (name, by, { subject = name, days = 30, purpose = "clientAuth" } = {}) => {
+      fs.writeFileSync(file("ext"), `basicConstraints=CA:FALSE\nextendedKeyUsage=${purpose}\n`);
+      openssl("req", ...key, "-keyout", file(`${name}.key`), "-out", file(`${name}.csr`), "-subj", `/CN=${subject}`);
+      openssl("x509", "-req", "-in", file(`${name}.csr`), "-CA", file(`${by}.crt`), "-CAkey", file(`${by}.key`), "-CAcreateserial", "-out", file(`${name}.crt`), "-days", String(days), "-extfile", file("ext"));
+    };
+    let house;
+    before(async () => {
+      for (const name of ["fleet-ca", "stranger-ca"]) authority(name);
+      certificate("lamp-1", "fleet-ca");
+      certificate("old", "fleet-ca", { subject: "lamp-1", days: -1 });
+      certificate("server-only", "fleet-ca", { subject: "lamp-1", purpose: "serverAuth" });
+      certificate("foreign", "stranger-ca", { subject: "lamp-1" });
+      certificate("nobody", "fleet-ca");
+      house = await Otad.start({ tls: true, flags: ["--tls-cert", file("cert.pem"), "--tls-key", file("key.pem"), "--tls-client-ca", file("fleet-ca.crt")] });
+      await ask("POST", "/api/v1/devices", { token: house.admin, body: '{"id":"lamp-1","product":"lamp","hardware":"r1"}' });
+    });
+    after(() => house.stop());
+
+    function ask(method, target, { token, show, body } = {}) {
+      const identity = show ? { cert: fs.readFileSync(file(`${show}.crt`)), key: fs.readFileSync(file(`${show}.key`)) } : {};
+      return new Promise((resolve, reject) => {
+        const request = https.request(house.url + target, { method, ca: ca(), agent: false, headers: token ? { authorization: `Bearer ${token}` } : {}, ...identity }, (response) => {
+          const chunks = [];
+          response.on("data", (chunk) => chunks.push(chunk));
+          response.on("end", () => resolve({ status: response.statusCode, body: JSON.parse(Buffer.concat(chunks).toString() || "{}") }));
+        });
+        request.on("error", reject);
+        request.end(body);
+      });
+    }
+    const poll = (show, token) => ask("GET", `/device/v1/manifest?nonce=000102030405060708090a0b0c0d0e0f&product=lamp&hardware=r1&version=1.0.0&counter=1&hash=${"00".repeat(32)}`, { show, token });
+
+    test("a device's certificate stands for its token", async () => {
+      const { status, body } = await poll("lamp-1");
+      assert.equal(status, 200);
+      assert.equal(JSON.parse(Buffer.from(body.payload, "base64url")).device, "lamp-1");
+      const { status: reported } = await ask("POST", "/device/v1/reports", { show: "lamp-1", body: '{"deployment":"1","seq":1,"event":"trial","version":"1.0.0"}' });
+      assert.notEqual(reported, 401);
+    });
+
+    test("who shows none, or another's, is refused with the reason", async () => {
+      for (const [show, code] of [[undefined, "token_missing"], ["foreign", "certificate_refused"], ["old", "certificate_refused"], ["server-only", "certificate_refused"], ["nobody", "certificate_unknown"]]) {
+        const { status, body } = await poll(show);
+        assert.equal(`${status} ${body.code}`, `401 ${code}`, show);
+      }
+      assert.match((await poll("old")).body.detail, /expired/);
+      assert.match((await poll("foreign")).body.detail, /no client CA/);
+    });
+
+    test("it opens nothing but the device's own routes, and a token counts before it", async () => {
+      assert.equal((await ask("GET", "/api/v1/devices", { show: "lamp-1" })).body.code, "token_missing");
+      assert.equal((await poll("lamp-1", `otd_${"A".repeat(43)}`)).body.code, "token_unknown");
+    });
+
+    test("a deleted device's certificate opens nothing any more", async () => {
+      await ask("DELETE", "/api/v1/devices/lamp-1", { token: house.admin });
+      assert.equal((await poll("lamp-1")).body.code, "certificate_unknown");
+    });
+  });
+
+  test("a CA file that is none is told, and so is one without HTTPS", () => {
+    const binary = path.resolve(process.env.BUILD_DIR ?? "build", "otad");
+    const start = (...flags) => spawnSync(binary, ["serve", "--data", file("d"), "--listen", "127.0.0.1:0", ...flags], { encoding: "utf8", timeout: 10000 });
+    const https_flags = ["--tls-cert", file("cert.pem"), "--tls-key", file("key.pem")];
+    assert.match(start(...https_flags, "--tls-client-ca", file("junk.pem")).stderr, /holds no certificate/);
+    assert.match(start(...https_flags, "--tls-client-ca", file("none.pem")).stderr, /cannot be read/);
+    assert.match(start("--tls-client-ca", file("cert.pem")).stderr, /needs HTTPS/);
+  });
+
   test("a device's whole connection can be held open and used again", async () => {
     const agent = new https.Agent({ keepAlive: true, maxSockets: 1 });
     for (let i = 0; i < 5; i++) assert.equal((await get("/healthz", { agent })).status, 200);

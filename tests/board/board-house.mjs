@@ -68,7 +68,8 @@ export class BoardHouse extends House {
     fs.copyFileSync("tests/keys/release.pub.pem", this.file("release.pub.pem"));
     makeAuthority(this.file("ca"), "the house's CA");
     makeCertificate(this.file("server"), this.file("ca"));
-    this.serverOptions = ["--tls-cert", this.file("server.pem"), "--tls-key", this.file("server.key")];
+    this.serverOptions = ["--tls-cert", this.file("server.pem"), "--tls-key", this.file("server.key"),
+      "--tls-client-ca", this.file("ca.pem")];
     this.otactlEnvironment = { OTACTL_CACERT: this.file("ca.pem") };
   }
 
@@ -93,19 +94,31 @@ export class BoardHouse extends House {
     }
   }
 
-  // A board in a group of its own name that will enrol itself; `image` is what its flash is born with.
-  addBoard(id, image, { port = this.wire.port, chip = "f429", network = ["--address", "10.0.2.2"] } = {}) {
+  // A board in a group of its own name; `image` is what its flash is born with. It will enrol itself, or
+  // with `certified` it is registered and shows a certificate.
+  addBoard(id, image, { port = this.wire.port, chip = "f429", network = ["--address", "10.0.2.2"], certified } = {}) {
     fs.mkdirSync(this.file(id));
     this.otactl("group", "add", id);
-    this.otactl("enrolment-key", "add", id, "--product", this.product, "--policy", "accept",
-      "--group", id, "-o", this.file(`${id}/key`));
-    this.provision(id, "--enrolment-key-file", this.file(`${id}/key`),
-      "--server", `https://${SERVER_NAME}:${port}`, ...network);
+    this.provision(id, ...(certified ? this.#certificate(id) : this.#enrolmentKey(id)), "--server", `https://${SERVER_NAME}:${port}`, ...network);
     const board = new Board(this, id, [
       "--chip", chip, "--flash", this.file(`${id}/flash.bin`), "--boot", `${ARM}/boot-${chip}.elf`,
       "--app", image, "--name", SERVER_NAME, "--load", `${this.file(`${id}/provision`)}@${PROVISION}`]);
     this.devices.add(board);
     return board;
+  }
+
+  #enrolmentKey(id) {
+    const key = this.file(`${id}/enrolment-key`);
+    this.otactl("enrolment-key", "add", id, "--product", this.product, "--policy", "accept", "--group", id, "-o", key);
+    return ["--enrolment-key-file", key];
+  }
+
+  #certificate(id) {
+    const base = this.file(`${id}/own`);
+    this.otactl("device", "add", id, "--product", this.product, "--hardware", this.hardware, "--group", id,
+      "-o", this.file(`${id}/token`));
+    makeCertificate(base, this.file("ca"), { names: [id] });
+    return ["--cert", `${base}.pem`, "--key", `${base}.key`];
   }
 
   provision(id, ...options) {

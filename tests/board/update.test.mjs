@@ -4,7 +4,7 @@ import fs from "node:fs";
 import { after, before, describe, test } from "node:test";
 
 import { Wire } from "../e2e/house.mjs";
-import { APPS, BoardHouse, makeAuthority, makeCertificate, makeRelease, whenFull } from "./board-house.mjs";
+import { APPLICATION, APPS, BoardHouse, makeAuthority, makeCertificate, makeRelease, whenFull } from "./board-house.mjs";
 import { TlsWire } from "./tls-wire.mjs";
 
 const STACK_LEN = 8192; // what app.ld keeps free
@@ -58,6 +58,16 @@ describe("a board", { concurrency: 3 }, () => {
     const board = house.addBoard("nameless", first, { network: own }).start();
     t.after(() => board.end("SIGKILL"));
     await board.says("transport");
+  });
+
+  test("is known by its certificate, without a token", async (t) => {
+    const board = house.addBoard("certified", first, { certified: true }).start();
+    t.after(() => board.end("SIGKILL"));
+    const version = nextVersion();
+    house.release(version, 2, makeRelease(APPLICATION, 110 * 1024));
+    await house.reaches(house.rollout(version, board), "completed");
+    assert.deepEqual(await board.story(), ["installed", "trial", "confirmed"], board.said());
+    assert.doesNotMatch(board.said(), /enrolled/);
   });
 
   for (const [name, what] of [["hang", "hangs until the watchdog bites"], ["crash", "crashes"]]) {

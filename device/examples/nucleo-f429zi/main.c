@@ -135,6 +135,7 @@ static int start_client(struct app *app)
         .hardware = APP_HARDWARE,
         .token = provision->token,
         .enrolment_key = provision->enrolment_key,
+        .certified = provision->chain_len > 0 && provision->enrolment_key == NULL,
         .server_keys = provision->server_keys,
         .server_key_count = provision->server_key_count,
         .release_keys = {provision->release_keys, provision->release_key_count},
