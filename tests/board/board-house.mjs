@@ -8,12 +8,11 @@ import path from "node:path";
 import { test } from "node:test";
 
 import { Device, House, Program, sleep, until } from "../e2e/house.mjs";
+import { ARM, BOARD } from "./run-board.mjs";
 
 export { STATUS } from "./run-board.mjs";
 
 const BUILD = path.resolve(process.env.BUILD_DIR ?? "build");
-const BOARD = path.resolve("build/board");
-const ARM = "build/arm";
 const PROVISION = "0x08004000"; // the application's PROVISION: sector 1
 const PATIENCE_MS = 240000;
 const ASK_MS = 500; // between two questions to the server

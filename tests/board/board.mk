@@ -17,7 +17,7 @@ $(BOARD_FAST): $(BOARD_SOURCES) $(wildcard tests/board/*.h)
 	@$(MAKE) --no-print-directory SAN= $@
 else
 $(BOARD_FAST): $(BOARD)
-	@cp $< $@
+	@cp $< $@.new && mv -f $@.new $@ # the one in use may be running
 endif
 
 # Test firmware: one ELF a program.

@@ -48,7 +48,7 @@ describe("a board", { concurrency: 3 }, () => {
     assert.ok(memory.stack > 1000 && memory.stack <= STACK_LEN, `${memory.stack} bytes of stack`);
   });
 
-  test("finds its server by name, with an address of its own or by DHCP", async (t) => {
+  whenFull("finds its server by name, with an address of its own or by DHCP", async (t) => {
     const own = ["--ip", "10.0.2.77", "--netmask", "255.255.255.0", "--gateway", "10.0.2.2"];
     for (const [id, network] of [["by-dhcp", []], ["static", [...own, "--dns", "10.0.2.3"]]]) {
       const board = await aBoard(t, id, { network });
@@ -60,7 +60,7 @@ describe("a board", { concurrency: 3 }, () => {
     await board.says("transport");
   });
 
-  test("is known by its certificate, without a token", async (t) => {
+  whenFull("is known by its certificate, without a token", async (t) => {
     const board = house.addBoard("certified", first, { certified: true }).start();
     t.after(() => board.end("SIGKILL"));
     const version = nextVersion();
