@@ -14,6 +14,7 @@
 #include "server/census.h"
 #include "server/config.h"
 #include "server/fleet.h"
+#include "server/idle_answers.h"
 #include "server/log.h"
 #include "server/metrics.h"
 #include "server/signer.h"
@@ -48,6 +49,7 @@ struct app {
     struct herald *herald;
     struct mqtt *mqtt; /* NULL: no broker */
     struct blobs *blobs;
+    struct idle_answers *idle_answers;
     struct db *reader; /* guarded by reader_lock */
     pthread_mutex_t reader_lock;
     atomic_int uploads; /* under way */

@@ -330,6 +330,17 @@ static void take_json(struct request *rq)
     }
 }
 
+/* A poll's answer that brings nothing, from those that are kept; NULL for any other. */
+static struct MHD_Response *idle_answer(const struct request *rq)
+{
+    const struct answer *answer = &rq->answer;
+
+    if (answer->status != 204 || answer->header_count != 1 || atomic_load(&rq->app->draining) ||
+        strcmp(answer->headers[0].name, "Retry-After") != 0)
+        return NULL;
+    return idle_answers_get(rq->app->idle_answers, answer->headers[0].value);
+}
+
 bool request_queue(struct request *rq)
 {
     struct answer *answer = &rq->answer;
@@ -337,6 +348,11 @@ bool request_queue(struct request *rq)
     char name[REQUEST_NAME_CAP];
     bool queued;
 
+    response = idle_answer(rq);
+    if (response != NULL) {
+        rq->phase = REQUEST_QUEUED;
+        return MHD_queue_response(rq->mhd, answer->status, response) == MHD_YES;
+    }
     take_json(rq);
     response = make_response(rq);
     if (response == NULL)

@@ -196,6 +196,9 @@ static bool start(struct server *server)
     app->streams = streams_start(app);
     if (app->streams == NULL)
         return fail(server, "the streams", "out of memory");
+    app->idle_answers = idle_answers_new();
+    if (app->idle_answers == NULL)
+        return fail(server, "kept answers", "out of memory");
     app->signer = signer_open(app->config.data_dir, error, sizeof(error));
     if (app->signer == NULL)
         return fail(server, "the server key", error);
@@ -237,6 +240,7 @@ static void stop(struct server *server)
     census_close(&app->census);
     fleet_free(app->fleet);
     blobs_free(app->blobs);
+    idle_answers_free(app->idle_answers);
     signer_free(app->signer);
     throttle_free(app->sign_ins);
     pthread_mutex_destroy(&app->reader_lock);
