@@ -27,6 +27,7 @@ struct loop {
     bool running;
     int epoll_fd;
     int wake_fd;
+    atomic_bool waking; /* wake_fd was written to, and the loop has yet to see it */
 };
 
 struct connection {
@@ -173,8 +174,9 @@ static void resume(struct loop *loop, struct MHD_Connection *mhd)
     ssize_t written;
 
     MHD_resume_connection(mhd);
-    /* In the external mode the library does not wake the loop by itself. */
-    if (loop->wake_fd >= 0) {
+    /* In the external mode the library does not wake the loop by itself. A group of answers wakes
+     * it once. */
+    if (loop->wake_fd >= 0 && !atomic_exchange(&loop->waking, true)) {
         written = write(loop->wake_fd, &one, sizeof(one));
         (void)written;
     }
@@ -337,6 +339,7 @@ static void *loop_main(void *ctx)
         for (int i = 0; i < count; i++)
             if (events[i].data.fd == loop->wake_fd)
                 dropped = read(loop->wake_fd, &drop, sizeof(drop));
+        atomic_store(&loop->waking, false); /* what is resumed from here on wakes it anew */
         MHD_run(loop->daemon);
     }
     (void)dropped; /* how many wakes it stood for does not matter */
