@@ -9,7 +9,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define BACKLOG 1024
+/* Connections that wait to be taken. One too many has its client wait a whole second; a fleet that
+ * reconnects at once brings thousands. The system may hold it to less (net.core.somaxconn). */
+#define BACKLOG 4096
 
 /* A peer that doesn't answer to TCP's own probes is gone. */
 #define KEEPALIVE_IDLE_SECONDS 60
