@@ -21,8 +21,8 @@ $(B)/tests/bench-tls: $(call objects,tests/bench/tls.c)
 
 .PHONY: bench
 bench: all $(BENCH_PROGRAMS) $(NODE_MODULES) ## throughput and scale beside nginx, 8 minutes; BENCH_QUICK=1, ONLY=row
-	@$(if $(ONLY),,BUILD_DIR=$(B) tests/bench/waiting.mjs)
 	@BUILD_DIR=$(B) node tests/bench/run.mjs $(if $(ONLY),--only $(ONLY))
+	@$(if $(ONLY),,BUILD_DIR=$(B) tests/bench/waiting.mjs)
 
 # They are compiled with every `make test`, so that they can't rot.
 compile: $(BENCH_PROGRAMS)

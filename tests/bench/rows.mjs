@@ -3,11 +3,12 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import fs from "node:fs";
+import net from "node:net";
 import path from "node:path";
 
 import { makeImage } from "../api/lib/image.mjs";
 import { Otad, until } from "../api/lib/otad.mjs";
-import { FLEET, QUICK, SECONDS, fleetTool, handshakes, interleave, load, measure, median, output, pin, startNginx, wrk } from "./tools.mjs";
+import { FLEET, QUICK, SECONDS, fleetTool, handshakes, interleave, load, measure, median, output, pin, sleep, startNginx, wrk } from "./tools.mjs";
 
 const PRODUCT = { product: "bench-hub", hardware: "r1" };
 const RUNS = { version: "1.0.0", hash: "11".repeat(32), counter: 1 };
@@ -227,6 +228,30 @@ export class Bench {
     this.add(`${FLEET} devices: resident memory, MB`, round(this.memory(), 0), { max: 256 }, {});
   }
 
+  // Clients that send a byte a second, and what the others wait.
+  async slow() {
+    await this.shipped();
+    const text = `POST /device/v1/reports HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1000\r\n\r\n${"x".repeat(1000)}`;
+    const ask = () => load({ port: this.otad.port, kind: "poll", devices: `${REPORTERS * 3}:10000`, pool: 5000, close: true, rate: 1000, seconds: SECONDS }, { core: null });
+    const rounds = [];
+    for (let i = 0; i < (QUICK ? 2 : 5); i++) {
+      const without = await ask();
+      const sockets = Array.from({ length: 500 }, () => net.connect(this.otad.port, "127.0.0.1").on("error", () => {}));
+      let sent = 0;
+      const drip = () => sockets.forEach((socket) => socket.writable && socket.write(text[sent++ % text.length]));
+      const timer = setInterval(drip, 1000);
+      await sleep(500);
+      drip();
+      const among = await ask();
+      clearInterval(timer);
+      for (const socket of sockets) socket.destroy();
+      await sleep(200);
+      assert.ok(without.errors + among.errors + without.lost + among.lost === 0);
+      rounds.push({ without: without.p99_ms, among: among.p99_ms });
+    }
+    this.add("p99 of a poll among 500 connections at 1 byte/s, over without them", round(median(rounds.map(({ without, among }) => among / without))), { max: 2 }, rounds);
+  }
+
   async storm() {
     const count = Math.min(50000, FLEET / 2);
     const share = Math.floor(count / 3);
@@ -274,4 +299,4 @@ export class Bench {
   }
 }
 
-export const STEPS = ["tls", "poll", "signed", "ranges", "reports", "restart", "offerTime", "soak", "storm"];
+export const STEPS = ["tls", "poll", "signed", "ranges", "reports", "restart", "offerTime", "slow", "soak", "storm"];
