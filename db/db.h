@@ -51,7 +51,8 @@ void db_close(struct db *db);
 int db_schema_latest(void);
 int db_schema_version(struct db *db);
 
-/* Transactions of the writer. After an error of db_commit() the transaction is rolled back. */
+/* Transactions of the writer. After an error of db_commit() the transaction is rolled back, and
+ * does not come back with a restart either. */
 int db_begin(struct db *db);
 int db_commit(struct db *db);
 void db_rollback(struct db *db);

@@ -325,12 +325,29 @@ int db_begin(struct db *db)
     return db_run(db_query(db, "BEGIN IMMEDIATE"));
 }
 
+/* A commit whose sync failed may stand whole in the log, and a start after a kill would take it for
+ * good. A change that changes nothing, in its place, ends that; should its own sync fail as well,
+ * it is what such a start finds. */
+static void withdraw_commit(struct db *db)
+{
+    int version = db_schema_version(db);
+    char sql[64];
+
+    if (version < 0)
+        return;
+    snprintf(sql, sizeof(sql), "BEGIN IMMEDIATE; PRAGMA user_version=%d; COMMIT", version);
+    if (db_exec(db, sql) != DB_OK)
+        db_rollback(db);
+}
+
 int db_commit(struct db *db)
 {
     int error = db_run(db_query(db, "COMMIT"));
 
-    if (error != DB_OK)
+    if (error != DB_OK) {
         db_rollback(db);
+        withdraw_commit(db);
+    }
     return error;
 }
 
