@@ -51,6 +51,13 @@ lint: ## format, -Werror with gcc and clang, cppcheck, shellcheck, OpenAPI
 vectors: $(VECTOR_GENERATOR) ## write the signed vectors again; the same bytes unless the generator changed
 	$(VECTOR_GENERATOR) tests/vectors
 
+# A data race ends the server, and with it the test that met it.
+.PHONY: tsan
+tsan: $(NODE_MODULES) ## the API's tests with the server under ThreadSanitizer (3 minutes)
+	@$(MAKE) --no-print-directory -j$$(nproc) B=build/tsan SANITIZE=-fsanitize=thread OPTIMIZE=-O1 \
+	    build/tsan/otad
+	@TSAN_OPTIONS=halt_on_error=1 tests/run --build build/tsan --timeout 1500 tests/api/api.test.mjs
+
 .PHONY: faults
 faults: $(NODE_MODULES) ## kill and fail at every write, sync and rename of a change (2 minutes; a short form is in make test)
 	@$(MAKE) --no-print-directory -j$$(nproc) SAN=1 compile
