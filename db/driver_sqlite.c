@@ -343,11 +343,12 @@ static void withdraw_commit(struct db *db)
 int db_commit(struct db *db)
 {
     int error = db_run(db_query(db, "COMMIT"));
+    bool is_written = error != DB_OK && sqlite3_extended_errcode(db->handle) == SQLITE_IOERR_FSYNC;
 
-    if (error != DB_OK) {
+    if (error != DB_OK)
         db_rollback(db);
+    if (is_written)
         withdraw_commit(db);
-    }
     return error;
 }
 

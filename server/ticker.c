@@ -117,8 +117,8 @@ static void *checkpoint_main(void *ctx)
     while (!atomic_load(&ticker->stopping)) {
         pause_ms(CHECKPOINT_MS);
         writer_read_stats(ticker->app->writer, &stats);
-        if (stats.groups != seen && db_checkpoint(ticker->keeper) == DB_OK)
-            seen = stats.groups;
+        if (stats.groups + stats.failed != seen && db_checkpoint(ticker->keeper) == DB_OK)
+            seen = stats.groups + stats.failed;
     }
     return NULL;
 }

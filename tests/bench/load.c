@@ -113,8 +113,10 @@ static bool open_connection(struct load *load, struct connection *c)
     if ((load->options.plan.close && !bind_source(load, c->fd)) ||
         (connect(c->fd, (struct sockaddr *)&server, sizeof(server)) != 0 && errno != EINPROGRESS) ||
         epoll_ctl(load->epoll_fd, EPOLL_CTL_ADD, c->fd, &event) != 0) {
+        int error = errno;
         close(c->fd);
         c->fd = -1;
+        errno = error;
         return false;
     }
     return true;
@@ -134,7 +136,7 @@ static void want(struct load *load, struct connection *c, uint32_t events)
     epoll_ctl(load->epoll_fd, EPOLL_CTL_MOD, c->fd, &event);
 }
 
-static void finish(struct load *load, struct connection *c, unsigned status);
+static void finish(struct load *load, struct connection *c, unsigned status, int reason);
 
 static void flush(struct load *load, struct connection *c)
 {
@@ -143,7 +145,7 @@ static void flush(struct load *load, struct connection *c)
         if (sent < 0 && (errno == EAGAIN || errno == ENOTCONN))
             return; /* still connecting; EPOLLOUT comes */
         if (sent < 0) {
-            finish(load, c, 0);
+            finish(load, c, 0, errno);
             return;
         }
         c->out_at += (size_t)sent;
@@ -168,11 +170,11 @@ static void begin(struct load *load, struct connection *c, uint64_t due)
     if (c->fd >= 0)
         flush(load, c);
     else if (!open_connection(load, c))
-        finish(load, c, 0);
+        finish(load, c, 0, errno);
 }
 
 /* The request is over: counted, and in the closed loop followed by the next. */
-static void finish(struct load *load, struct connection *c, unsigned status)
+static void finish(struct load *load, struct connection *c, unsigned status, int reason)
 {
     bool good = status >= 200 && status < 300;
     uint64_t now = now_us();
@@ -182,7 +184,7 @@ static void finish(struct load *load, struct connection *c, unsigned status)
     if (good)
         load_stats_good(&load->stats, now > c->due ? now - c->due : 0);
     else
-        load_stats_bad(&load->stats, status);
+        load_stats_bad(&load->stats, status, reason);
     if (!good || c->close || load->options.plan.close)
         close_connection(c);
     c->reused = c->fd >= 0;
@@ -245,7 +247,7 @@ static void receive(struct load *load, struct connection *c)
         if (got < 0 && errno == EAGAIN)
             return;
         if (got <= 0) {
-            finish(load, c, 0);
+            finish(load, c, 0, got < 0 ? errno : 0);
             return;
         }
         if (c->status != 0) {
@@ -254,12 +256,12 @@ static void receive(struct load *load, struct connection *c)
             c->in_len += (size_t)got;
             c->in[c->in_len] = '\0';
             if (!parse_head(load, c)) {
-                finish(load, c, 0);
+                finish(load, c, 0, EBADMSG);
                 return;
             }
         }
         if (c->status != 0 && c->body_left == 0)
-            finish(load, c, c->status);
+            finish(load, c, c->status, 0);
     }
 }
 

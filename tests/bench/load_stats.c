@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 void load_stats_good(struct load_stats *stats, uint64_t micros)
 {
@@ -16,8 +17,10 @@ void load_stats_good(struct load_stats *stats, uint64_t micros)
     stats->statuses[2]++;
 }
 
-void load_stats_bad(struct load_stats *stats, unsigned status)
+void load_stats_bad(struct load_stats *stats, unsigned status, int reason)
 {
+    if (status == 0)
+        stats->reasons[(unsigned)reason < LOAD_ERRNO_MAX ? (unsigned)reason : 0]++;
     stats->errors++;
     stats->statuses[status / 100 < 6 ? status / 100 : 0]++;
     if (stats->first_bad == 0)
@@ -66,6 +69,20 @@ static void print_retry(const struct load_stats *stats)
            total, min, max, peak);
 }
 
+static void print_reasons(const struct load_stats *stats)
+{
+    const char *comma = "";
+
+    printf("\"broken\":{");
+    for (unsigned i = 0; i < LOAD_ERRNO_MAX; i++) {
+        if (stats->reasons[i] == 0)
+            continue;
+        printf("%s\"%s\":%" PRIu64, comma, i != 0 ? strerror((int)i) : "ended", stats->reasons[i]);
+        comma = ",";
+    }
+    printf("},");
+}
+
 void load_stats_print(struct load_stats *stats, double seconds, uint64_t lost)
 {
     qsort(stats->latencies, stats->count, sizeof(*stats->latencies), compare);
@@ -75,6 +92,7 @@ void load_stats_print(struct load_stats *stats, double seconds, uint64_t lost)
            stats->first_bad, (double)stats->count / seconds);
     printf("\"p50_ms\":%.3f,\"p99_ms\":%.3f,\"max_ms\":%.3f,", quantile_ms(stats, 0.5),
            quantile_ms(stats, 0.99), quantile_ms(stats, 1));
+    print_reasons(stats);
     print_retry(stats);
     printf("}\n");
 }
