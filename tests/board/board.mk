@@ -45,7 +45,7 @@ $(ARM)/apps/%.elf: $(APP)/$(BOARD_APPS_DIR)/%.o $(APP)/device/port/stm32f4/board
 	    $(filter %.o,$^)
 
 NODE_TESTS += $(wildcard tests/board/*.test.mjs)
-compile: $(BOARD) $(BOARD_FAST) $(BOARD_FIRMWARE) $(BOARD_APPS) $(BOOT_ELFS) $(ARM)/nucleo-f429zi.bin
+compile: $(BOARD) $(BOARD_FAST) $(BOARD_FIRMWARE) $(BOARD_APPS) $(BOOT_ELFS) $(ARM)/nucleo-f429zi.bin $(ARM)/app-f407.bin
 
 # For one file of tests.
 BOARD_TEST_SECONDS := 5400

@@ -5,6 +5,7 @@ import { after, before, describe, test } from "node:test";
 
 import { Wire } from "../e2e/house.mjs";
 import { APPLICATION, APPS, BoardHouse, makeAuthority, makeCertificate, makeRelease, whenFull } from "./board-house.mjs";
+import { ARM } from "./run-board.mjs";
 import { TlsWire } from "./tls-wire.mjs";
 
 const STACK_LEN = 8192; // what app.ld keeps free
@@ -58,6 +59,18 @@ describe("a board", { concurrency: 3 }, () => {
     const board = house.addBoard("nameless", first, { network: own }).start();
     t.after(() => board.end("SIGKILL"));
     await board.says("transport");
+  });
+
+  whenFull("is an STM32F407 by its board file alone, whose flash stalls it while it is written", async (t) => {
+    const old = house.release("0.9.0", 1, makeRelease(`${ARM}/app-f407.bin`));
+    const board = house.addBoard("f407", old, { chip: "f407" }).start();
+    t.after(() => board.end("SIGKILL"));
+    await board.says("enrolled");
+    const version = nextVersion();
+    const image = house.release(version, 2, makeRelease(`${ARM}/app-f407.bin`));
+    await house.reaches(house.rollout(version, board), "completed");
+    assert.deepEqual(await board.story(), ["installed", "trial", "confirmed"], board.said());
+    assert.ok(board.holds(image));
   });
 
   whenFull("is known by its certificate, without a token", async (t) => {

@@ -1,6 +1,7 @@
 # Applications for the STM32F4: the client with lwIP and TLS, and the example that uses it.
 #
 #   build/arm/nucleo-f429zi.elf, .bin     device/examples/nucleo-f429zi
+#   build/arm/app-f407.elf, .bin          the same program for an STM32F407 board
 
 APP := $(ARM)/app
 APP_PRODUCT ?= $(BOOT_PRODUCT)
@@ -47,6 +48,15 @@ $(ARM)/nucleo-f429zi.elf: $(NUCLEO:%.c=$(APP)/%.o) $(APP_OBJECTS) device/port/st
 	@echo "  ARMLD $@"
 	$(Q)$(ARM_CC) $(ARM_LDFLAGS) $(APP_CFLAGS) $(NUCLEO_MEMORY) -Wl,-Map=$(@:.elf=.map) \
 	    -T device/port/stm32f4/app.ld -o $@ $(filter %.o,$^)
+
+# 384 KB less header and signature, and SRAM1 and 2.
+F407 := device/examples/nucleo-f429zi/main.c device/port/stm32f4/board_f407.c
+F407_MEMORY := -Wl,--defsym=APP_FLASH_LEN=0x5fa00 -Wl,--defsym=APP_RAM_LEN=0x1ffe0
+$(ARM)/app-f407.elf: $(F407:%.c=$(APP)/%.o) $(APP_OBJECTS) device/port/stm32f4/app.ld
+	@echo "  ARMLD $@"
+	$(Q)$(ARM_CC) $(ARM_LDFLAGS) $(APP_CFLAGS) $(F407_MEMORY) -Wl,-Map=$(@:.elf=.map) \
+	    -T device/port/stm32f4/app.ld -o $@ $(filter %.o,$^)
+
 $(ARM)/%.bin: $(ARM)/%.elf
 	$(Q)$(ARM_OBJCOPY) -O binary $< $@
 
