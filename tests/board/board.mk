@@ -14,7 +14,7 @@ $(BOARD): $(call objects,$(BOARD_SOURCES))
 BOARD_FAST := build/board
 ifneq ($(B),build/host)
 $(BOARD_FAST): $(BOARD_SOURCES) $(wildcard tests/board/*.h)
-	@$(MAKE) --no-print-directory SAN= $@
+	@$(MAKE) --no-print-directory B=build/host SAN= $@
 else
 $(BOARD_FAST): $(BOARD)
 	@cp $< $@.new && mv -f $@.new $@ # the one in use may be running
