@@ -12,7 +12,7 @@ import { ARM, BUILD, file, runBoard, STATUS } from "./run-board.mjs";
 
 const PRIMARY = 0x20000; // in the flash file
 const DOWNLOAD = "0x08140000";
-const EVERY = FULL ? 1 : 331;
+const EVERY = Number(process.env.SWEEP_EVERY ?? (FULL ? 1 : 331));
 const TIME_MS = "120000"; // emulated
 const SETTLED = ["--offline", "--time", TIME_MS, "--until", "starts 1.1.0", "--until", "settled"];
 
