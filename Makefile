@@ -65,7 +65,7 @@ $(B)/obj/%.o: %.c
 
 .PHONY: clean
 clean: ## remove what was built, keep fetched third-party sources
-	rm -rf build/host build/san build/tsan build/bench build/arm build/fuzz build/lint-* build/otad build/otactl build/ota-device build/ota-provision
+	rm -rf build/host build/san build/board build/tsan build/bench build/arm build/fuzz build/lint-* build/otad build/otactl build/ota-device build/ota-provision
 
 .PHONY: help
 help: ## this list
