@@ -54,8 +54,9 @@ export class Bench {
   }
 
   async shipped() {
-    if (this.mode === "as shipped") return;
-    await this.otad.end();
+    const runs = this.otad.process.exitCode === null && this.otad.process.signalCode === null;
+    if (this.mode === "as shipped" && runs) return;
+    if (runs) await this.otad.end();
     await this.start("as shipped");
   }
 
@@ -295,7 +296,7 @@ export class Bench {
   }
 
   async close() {
-    if (this.otad && this.otad.process.exitCode === null) await this.otad.end();
+    if (this.otad && this.otad.process.exitCode === null && this.otad.process.signalCode === null) await this.otad.end();
   }
 }
 

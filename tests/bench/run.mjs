@@ -64,14 +64,19 @@ async function main() {
   const began = Date.now();
   const before = os.loadavg()[0];
   const bench = new Bench(dir);
-  let failure = null;
-  try {
-    if (only.some((step) => step !== "tls")) await bench.prepare();
-    for (const step of STEPS.filter((name) => only.includes(name))) await bench[step]();
-  } catch (error) {
-    failure = error;
-  }
-  await bench.close().catch((error) => (failure ??= error));
+  const failures = [];
+  // A step that fails is told at the end, and the others run all the same.
+  const attempt = async (step) => {
+    try {
+      await bench[step]();
+    } catch (error) {
+      failures.push(`${step}: ${error.message}`);
+      console.error(`  ${step} failed`);
+    }
+  };
+  if (only.some((step) => step !== "tls")) await attempt("prepare");
+  for (const step of STEPS.filter((name) => only.includes(name))) await attempt(step);
+  await attempt("close");
   fs.rmSync(dir, { recursive: true, force: true });
   const machine = { cpu: os.cpus()[0]?.model, cores: os.availableParallelism(), kernel: os.release(), load_before: before, nginx: version("nginx -v"), openssl: version("openssl version") };
   fs.writeFileSync(path.join(results, "results.json"), `${JSON.stringify({ date: new Date().toISOString(), machine, devices: FLEET, quick: QUICK, seconds: (Date.now() - began) / 1000, rows: bench.rows }, null, 1)}\n`);
@@ -79,8 +84,8 @@ async function main() {
   const passed = bench.rows.filter((row) => row.pass).length;
   console.log(`${passed} of ${bench.rows.length} goals met, ${Math.round((Date.now() - began) / 1000)} s, load average before ${before.toFixed(1)}; build/bench/results.json has the rounds`);
   if (before > 0.5) console.log("This machine was busy before the bench began: ratios hold roughly, absolute numbers do not.");
-  if (failure) console.error(failure);
-  return failure ? 1 : 0;
+  for (const failure of failures) console.error(failure);
+  return failures.length > 0 ? 1 : 0;
 }
 
 process.exitCode = await main();
