@@ -5,7 +5,7 @@
 // Everything that is compared runs interleaved, A B B A A B, on the same cores, and the medians of the
 // rounds' ratios are told: a machine that is busy with other things shifts both. Servers that are compared
 // with nginx have one thread on core 0, the client has core 1. Prints a table and writes
-// build/bench/results.json. BENCH_QUICK=1 takes a tenth of the fleet and a fifth of the time.
+// build/bench/results.json with every round, and results.md with the table. BENCH_QUICK=1 takes a tenth of the fleet and a fifth of the time.
 import { execFileSync } from "node:child_process";
 import fs from "node:fs";
 import os from "node:os";
@@ -49,6 +49,13 @@ function print(rows) {
   for (const line of lines) console.log(`${line[0].padEnd(widths[0])}  ${line[1].padStart(widths[1])}  ${line[2].padEnd(widths[2])}  ${line[3]}`);
 }
 
+// The table of docs/performance.md.
+function markdown(rows, machine, load) {
+  const line = (cells) => `| ${cells.join(" | ")} |`;
+  const table = [line(["measured", "goal", "here", ""]), line(["---", "---", "---", "---"]), ...rows.map((row) => line([row.name, goalText(row.goal).replace(/[<>]/g, "\\$&"), row.value, verdict(row)]))];
+  return `${machine.cpu}, ${machine.cores} cores, Linux ${machine.kernel}, load average before ${load.toFixed(1)}:\n\n${table.join("\n")}\n`;
+}
+
 async function main() {
   const only = process.argv[2] === "--only" ? process.argv[3].split(",") : STEPS;
   const lacking = missing();
@@ -80,6 +87,7 @@ async function main() {
   fs.rmSync(dir, { recursive: true, force: true });
   const machine = { cpu: os.cpus()[0]?.model, cores: os.availableParallelism(), kernel: os.release(), load_before: before, nginx: version("nginx -v"), openssl: version("openssl version") };
   fs.writeFileSync(path.join(results, "results.json"), `${JSON.stringify({ date: new Date().toISOString(), machine, devices: FLEET, quick: QUICK, seconds: (Date.now() - began) / 1000, rows: bench.rows }, null, 1)}\n`);
+  fs.writeFileSync(path.join(results, "results.md"), markdown(bench.rows, machine, before));
   print(bench.rows);
   const passed = bench.rows.filter((row) => row.pass).length;
   console.log(`${passed} of ${bench.rows.length} goals met, ${Math.round((Date.now() - began) / 1000)} s, load average before ${before.toFixed(1)}; build/bench/results.json has the rounds`);
