@@ -9,7 +9,7 @@ _Static_assert(sizeof(struct ota_delta) <= OTA_DELTA_STATE_MAX, "the decoder's m
 _Static_assert(OTA_DELTA_CHECKPOINT_STEP == OTA_DELTA_STEP, "a checkpoint lies between pieces");
 _Static_assert(OTA_DELTA_STEP % OTA_DELTA_WRITE_LEN == 0, "nothing waits at a checkpoint");
 
-enum phase { PHASE_HEAD, PHASE_MAP, PHASE_LEARN, PHASE_START, PHASE_BODY, PHASE_DONE };
+enum phase { PHASE_HEAD, PHASE_MAP, PHASE_START, PHASE_BODY, PHASE_DONE };
 
 /* A checkpoint: this, and what the stream saves behind it. */
 struct checkpoint {
@@ -212,17 +212,7 @@ static int run_map(struct ota_delta *delta)
     if (more < 0)
         return more;
     if (more == 0)
-        delta->phase = delta->resuming ? PHASE_START : PHASE_LEARN;
-    return OTA_DELTA_MORE;
-}
-
-static int run_learn(struct ota_delta *delta)
-{
-    int more = ota_delta_learn(&delta->stream);
-    if (more < 0)
-        return more;
-    if (more == 0)
-        delta->phase = PHASE_BODY;
+        delta->phase = delta->resuming ? PHASE_START : PHASE_BODY;
     return OTA_DELTA_MORE;
 }
 
@@ -330,8 +320,6 @@ static int run(struct ota_delta *delta)
         return start_map(delta);
     case PHASE_MAP:
         return is_hungry(delta) ? OTA_DELTA_WANTS : run_map(delta);
-    case PHASE_LEARN:
-        return run_learn(delta);
     case PHASE_START:
         return start_body(delta);
     case PHASE_BODY:

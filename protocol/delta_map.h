@@ -11,8 +11,8 @@
 
 #include "protocol/delta_model.h"
 
-#define OTA_DELTA_SEGMENTS_MAX 124U
-#define OTA_DELTA_MOVES_MAX 144U
+#define OTA_DELTA_SEGMENTS_MAX 160U
+#define OTA_DELTA_MOVES_MAX 152U
 
 /* How a segment's pieces are predicted. */
 enum ota_delta_content {

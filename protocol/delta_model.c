@@ -26,10 +26,7 @@ static const uint8_t exp2_table[33] = {
 
 static unsigned bit_length(uint32_t value)
 {
-    unsigned bits = 0;
-    for (; value != 0; value >>= 1)
-        bits++;
-    return bits;
+    return value == 0 ? 0 : 32U - (unsigned)__builtin_clz(value);
 }
 
 /* 256 * log2(value), value 1 to 65535. */

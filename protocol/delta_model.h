@@ -18,7 +18,7 @@
 /* Slots [0, OTA_DELTA_FINE) are for bits that are nearly always the same; those behind are coarser
  * and cost two bytes instead of three. */
 #define OTA_DELTA_FINE 288U
-#define OTA_DELTA_COARSE 1543U
+#define OTA_DELTA_COARSE 1287U
 #define OTA_DELTA_SLOTS (OTA_DELTA_FINE + OTA_DELTA_COARSE)
 #define OTA_DELTA_MIXERS 6U /* sets of weights */
 

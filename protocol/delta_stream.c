@@ -34,9 +34,7 @@ static const uint8_t group_of[OTA_DELTA_CLASSES] = {
 #define CALL_PLACE_BITS 6U
 #define DELTA_MAX 0x100000 /* a word that is farther off is coded as bytes */
 
-#define LEARN_WINDOWS 64U
-#define LEARN_LEN 256U /* bytes of a window */
-#define SLOTS_BEHIND 384U
+#define SLOTS_BEHIND 128U
 
 /* What the slots are for. A checkpoint has the fine ones, and the coarse ones from SLOT_SHAPE on.
  */
@@ -72,7 +70,6 @@ void ota_delta_stream_init(struct ota_delta_stream *stream)
 {
     ota_delta_model_init(&stream->model);
     stream->map.count = stream->map.move_count = stream->map.coded = 0;
-    stream->learned = 0;
     stream->cache_len = 0;
     memset(&stream->place, 0, sizeof stream->place);
 }
@@ -135,41 +132,6 @@ static int code_literal(struct ota_delta_stream *stream, uint8_t *bytes, uint32_
     bytes[1] = code_new_byte(stream, bytes[1], 1, place->last[1]);
     bytes[0] = code_new_byte(stream, bytes[0], 0, bytes[1]);
     return 2;
-}
-
-static int keep_bit(struct ota_delta_coder *coder, uint32_t p, int bit)
-{
-    (void)coder;
-    (void)p;
-    return bit;
-}
-
-int ota_delta_learn(struct ota_delta_stream *stream)
-{
-    struct ota_delta_coder *coder = &stream->model.coder;
-    struct ota_delta_place *place = &stream->place;
-    uint32_t window = stream->map.base_len / LEARN_WINDOWS;
-    uint32_t from = (stream->learned * window) & ~1U;
-    uint32_t to = from + (window < LEARN_LEN ? window : LEARN_LEN);
-    int (*code_bit)(struct ota_delta_coder *, uint32_t, int) = coder->code_bit;
-
-    coder->code_bit = keep_bit;
-    for (; from + 2 <= to; from += 2) {
-        uint32_t value;
-        int error = ota_delta_read_base(stream, from, 2, &value);
-        if (error != OTA_OK)
-            return error;
-        if (value >> 11 == 0x1e) { /* BL or so: such have a token of their own */
-            from += 2;
-            continue;
-        }
-        uint8_t bytes[2] = {(uint8_t)value, (uint8_t)(value >> 8)};
-        code_literal(stream, bytes, 2);
-        place->last[0] = bytes[0];
-        place->last[1] = bytes[1];
-    }
-    coder->code_bit = code_bit;
-    return ++stream->learned < LEARN_WINDOWS;
 }
 
 /* --- segments --- */

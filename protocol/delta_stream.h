@@ -67,7 +67,6 @@ struct ota_delta_stream {
     void *ctx;
     struct ota_delta_map map;
     struct ota_delta_place place;
-    uint16_t learned;    /* windows */
     uint32_t cache_from; /* offset in the base of what `cache` holds */
     uint32_t cache_len;
     uint8_t cache[OTA_DELTA_CACHE_LEN];
@@ -78,11 +77,6 @@ void ota_delta_stream_init(struct ota_delta_stream *stream);
 /* Code the next entry of the map. 1 when there is more, 0 when the map is whole, or an error. The
  * encoder has filled in the map. */
 int ota_delta_code_map(struct ota_delta_stream *stream);
-
-/* Behind the map, before the first piece: learn from a window of the base what its bytes are like,
- * for what will be new in the result. 1 when there is more to learn, 0 when that was the last, or
- * an error. Not after loading a checkpoint, which has what was learned. */
-int ota_delta_learn(struct ota_delta_stream *stream);
 
 /* Where the gap that position lies in ends: the next segment, or the end of the result. */
 uint32_t ota_delta_gap_end(const struct ota_delta_stream *stream);

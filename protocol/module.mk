@@ -14,3 +14,4 @@ FUZZ_SOURCES_manifest := $(addprefix protocol/,manifest.c manifest_encode.c fiel
     json_encode.c text.c version.c)
 FUZZ_SOURCES_report := $(addprefix protocol/,report.c report_encode.c fields.c json.c json_encode.c \
     text.c version.c)
+FUZZ_SOURCES_delta := $(wildcard protocol/delta*.c) protocol/crc32.c

@@ -56,10 +56,6 @@ static int encode_all(struct ota_delta_stream *stream, const struct delta_index 
     int more = 1;
     while (more > 0)
         more = ota_delta_code_map(stream);
-    if (more == 0)
-        more = 1;
-    while (more > 0)
-        more = ota_delta_learn(stream);
     error = more < 0 ? more : encode_pieces(stream, pair, &parse);
     delta_parse_free(&parse);
     return error;

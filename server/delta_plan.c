@@ -8,7 +8,7 @@
 #include "server/delta_moves.h"
 
 #define PASSES 3       /* each knows from the last one where things went */
-#define SPLIT_ROOM 24U /* segments of the map that are kept for splitting others by content */
+#define SPLIT_ROOM 14U /* segments of the map that are kept for splitting others by content */
 
 static int by_base(const void *a, const void *b)
 {

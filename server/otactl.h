@@ -72,6 +72,7 @@ extern const struct otactl_command otactl_completion_commands[];
 extern const struct otactl_command otactl_ci_commands[];
 extern const struct otactl_command otactl_key_commands[];
 extern const struct otactl_command otactl_release_commands[];
+extern const struct otactl_command otactl_delta_commands[];
 extern const struct otactl_command otactl_firmware_commands[];
 extern const struct otactl_command otactl_device_commands[];
 extern const struct otactl_command otactl_group_commands[];

@@ -44,6 +44,10 @@ $(ARM)/apps/%.elf: $(APP)/$(BOARD_APPS_DIR)/%.o $(APP)/device/port/stm32f4/board
 	$(Q)$(ARM_CC) $(ARM_LDFLAGS) $(APP_CFLAGS) $(NUCLEO_MEMORY) -T device/port/stm32f4/app.ld -o $@ \
 	    $(filter %.o,$^)
 
+# The decoder of patches.
+DELTA_DECODER := $(wildcard protocol/delta*.c) protocol/crc32.c
+$(ARM)/firmware/delta.elf: $(call arm_objects,$(DELTA_DECODER))
+
 NODE_TESTS += $(wildcard tests/board/*.test.mjs)
 compile: $(BOARD) $(BOARD_FAST) $(BOARD_FIRMWARE) $(BOARD_APPS) $(BOOT_ELFS) $(ARM)/nucleo-f429zi.bin $(ARM)/app-f407.bin
 

@@ -28,7 +28,22 @@ function fromFiles(directory) {
   return paths;
 }
 
+/* A patch as it is, and its coded stream without header and CRCs, behind the four bytes that choose the way. */
+function fromPatch(path) {
+  const patch = readFileSync(path);
+  const blocks = [];
+  for (let at = 0; at < patch.length; at += 512) blocks.push(patch.subarray(at, Math.min(at + 512, patch.length) - 4));
+  const payload = Buffer.concat(blocks);
+  const mode = payload[3] << 2;
+  const length = (payload.readUInt32LE(12) - 1) % 20480;
+  const head = (way) => Buffer.from([0xf8 | mode | way, length & 255, length >> 8, 0]);
+  writeFileSync(join(out, "patch"), Buffer.concat([head(0), patch]));
+  writeFileSync(join(out, "stream"), Buffer.concat([head(1), payload.subarray(84)]));
+  writeFileSync(join(out, "stream-resets"), Buffer.concat([head(2), payload.subarray(84)]));
+}
+
 const targets = {
+  delta: () => fromPatch(join(VECTORS, "delta/old-new.patch")),
   json: () => fromLines("json.txt"),
   report: () => fromLines("reports.txt"),
   image: () => fromFiles("images"),
