@@ -13,12 +13,20 @@
 
 #define PAYLOAD_LEN (OTA_DELTA_BLOCK_LEN - OTA_DELTA_BLOCK_CRC_LEN)
 
+#define ADDRESS_UNKNOWN 0xf0000000U /* nothing names it */
+
 /* --- encoding --- */
 
 struct pair {
     struct delta_bytes base;
     struct delta_bytes result;
-    uint32_t address; /* 0: plain */
+    uint8_t mode; /* enum ota_delta_mode */
+    uint32_t address;
+};
+
+struct delta_best {
+    struct delta_sink sink;
+    uint8_t mode;
 };
 
 static int read_pair(void *ctx, bool of_base, uint32_t offset, void *buf, size_t len)
@@ -50,7 +58,8 @@ static int encode_all(struct ota_delta_stream *stream, const struct delta_index 
                       const struct pair *pair, const struct delta_segments *others)
 {
     struct delta_parse parse;
-    int error = delta_parse_init(&parse, index, pair->result, others, pair->address != 0);
+    int error =
+        delta_parse_init(&parse, index, pair->result, others, pair->mode == OTA_DELTA_THUMB2);
     if (error != OTA_OK)
         return error;
     int more = 1;
@@ -69,7 +78,7 @@ static int encode_stream(struct ota_delta_stream *stream, const struct delta_ind
     ota_delta_stream_init(stream);
     stream->read = read_pair;
     stream->ctx = pair;
-    stream->map.contents = pair->address != 0 ? OTA_DELTA_CONTENTS : 1;
+    stream->map.contents = pair->mode == OTA_DELTA_THUMB2 ? OTA_DELTA_CONTENTS : 1;
     stream->map.base_len = pair->base.len;
     stream->map.result_len = pair->result.len;
     stream->map.base_address = pair->address;
@@ -96,7 +105,7 @@ static void put_header(uint8_t *at, const struct pair *pair, size_t patch_len)
     at[0] = OTA_DELTA_MAGIC & 0xff;
     at[1] = OTA_DELTA_MAGIC >> 8;
     at[2] = OTA_DELTA_VERSION;
-    at[3] = pair->address != 0 ? OTA_DELTA_THUMB2 : OTA_DELTA_PLAIN;
+    at[3] = pair->mode;
     put32(at + 4, (uint32_t)patch_len);
     put32(at + 8, pair->base.len);
     put32(at + 12, pair->result.len);
@@ -131,24 +140,42 @@ static int pack(const struct pair *pair, const struct delta_sink *stream, uint8_
     return OTA_OK;
 }
 
-/* The smallest stream that a style gives. */
-static int encode_best(const struct delta_index *index, struct pair *pair, struct delta_sink *best)
+/* Encode in one way; keep it in *best with its mode when it is the smallest so far. */
+static int try_way(struct ota_delta_stream *stream, const struct delta_index *index,
+                   struct pair *pair, uint8_t mode, const struct delta_style *style,
+                   struct delta_best *best)
+{
+    struct delta_sink sink = {0};
+    pair->mode = mode;
+    int error = encode_stream(stream, index, pair, style, &sink);
+    if (error == OTA_OK && (best->sink.bytes == NULL || sink.len < best->sink.len)) {
+        struct delta_sink worse = best->sink;
+        best->sink = sink;
+        best->mode = mode;
+        sink = worse;
+    }
+    free(sink.bytes);
+    return error;
+}
+
+/* The smallest of what the styles give. An image that doesn't tell its address may be Thumb all the
+ * same, or not at all. */
+static int encode_best(const struct delta_index *index, struct pair *pair, struct delta_best *best)
 {
     static const struct delta_style styles[] = {{12, 6, 2, 1}, {10, 6, 1, 1}, {24, 12, 1, 1}};
     struct ota_delta_stream *stream = malloc(sizeof *stream);
     int error = stream == NULL ? OTA_E_NO_SPACE : OTA_OK;
-    *best = (struct delta_sink){0};
-    for (size_t i = 0; i < sizeof styles / sizeof *styles && error == OTA_OK; i++) {
-        struct delta_sink sink = {0};
-        error = encode_stream(stream, index, pair, &styles[i], &sink);
-        if (error == OTA_OK && (i == 0 || sink.len < best->len)) {
-            struct delta_sink worse = *best;
-            *best = sink;
-            sink = worse;
-        }
-        free(sink.bytes);
+    if (!delta_image_address(pair->base, &pair->address)) {
+        pair->address = ADDRESS_UNKNOWN;
+        if (error == OTA_OK)
+            error = try_way(stream, index, pair, OTA_DELTA_PLAIN, &styles[0], best);
     }
+    for (size_t i = 0; i < sizeof styles / sizeof *styles && error == OTA_OK; i++)
+        error = try_way(stream, index, pair, OTA_DELTA_THUMB2, &styles[i], best);
     free(stream);
+    pair->mode = best->mode;
+    if (best->mode == OTA_DELTA_PLAIN)
+        pair->address = 0;
     return error;
 }
 
@@ -168,9 +195,9 @@ static int check_patch(const struct pair *pair, struct delta_bytes patch)
 int delta_make(struct delta_bytes base, struct delta_bytes result, uint8_t **patch,
                size_t *patch_len)
 {
-    struct pair pair = {base, result, delta_image_address(base)};
+    struct pair pair = {base, result, OTA_DELTA_PLAIN, 0};
     struct delta_index index;
-    struct delta_sink stream;
+    struct delta_best best = {0};
 
     *patch = NULL;
     if (base.len > OTA_DELTA_LEN_MAX || result.len > OTA_DELTA_LEN_MAX || result.len == 0)
@@ -178,10 +205,10 @@ int delta_make(struct delta_bytes base, struct delta_bytes result, uint8_t **pat
     int error = delta_index_init(&index, base);
     if (error != OTA_OK)
         return error;
-    error = encode_best(&index, &pair, &stream);
+    error = encode_best(&index, &pair, &best);
     if (error == OTA_OK)
-        error = pack(&pair, &stream, patch, patch_len);
-    free(stream.bytes);
+        error = pack(&pair, &best.sink, patch, patch_len);
+    free(best.sink.bytes);
     delta_index_free(&index);
     if (error == OTA_OK)
         error = check_patch(&pair, (struct delta_bytes){*patch, (uint32_t)*patch_len});

@@ -9,7 +9,8 @@
 #include "protocol/image.h"
 
 #define ADDRESS_STEP 0x100U /* images begin at a multiple of it */
-#define VOTES_MIN 4U
+#define VOTES_MIN 5U
+#define VECTORS_MIN 64U /* bytes of a vector table at least */
 
 static uint32_t halfword(const uint8_t *at)
 {
@@ -37,30 +38,28 @@ static uint32_t count_functions(struct delta_bytes raw, uint32_t address)
     return votes;
 }
 
-uint32_t delta_image_address(struct delta_bytes raw)
+bool delta_image_address(struct delta_bytes raw, uint32_t *address)
 {
     uint32_t vectors = 0;
     if (raw.len >= OTA_IMAGE_HEADER_LEN && delta_word(raw.at) == OTA_IMAGE_MAGIC)
         vectors = halfword(raw.at + 8);
-    if (raw.len < vectors + 64)
-        return 0;
+    if (raw.len < vectors + VECTORS_MIN)
+        return false;
     uint32_t stack = delta_word(raw.at + vectors);
     uint32_t reset = delta_word(raw.at + vectors + 4);
     if ((stack >> 28 != 2 && stack >> 28 != 1) || (stack & 3) != 0 || (reset & 1) == 0)
-        return 0;
-    uint32_t best = 0;
-    uint32_t best_votes = VOTES_MIN;
+        return false;
+    uint32_t best_votes = VOTES_MIN - 1;
     uint32_t lowest = reset > raw.len ? reset - raw.len : 0;
-    for (uint32_t at = reset & ~(ADDRESS_STEP - 1); at > lowest; at -= ADDRESS_STEP) {
+    uint32_t steps = ((reset - lowest) / ADDRESS_STEP) + 1;
+    for (uint32_t at = reset & ~(ADDRESS_STEP - 1); steps > 0; steps--, at -= ADDRESS_STEP) {
         uint32_t votes = count_functions(raw, at);
         if (votes > best_votes) {
-            best = at;
+            *address = at;
             best_votes = votes;
         }
-        if (at < ADDRESS_STEP)
-            break;
     }
-    return best;
+    return best_votes >= VOTES_MIN;
 }
 
 static void put_word(uint8_t *at, uint32_t value)
@@ -187,14 +186,16 @@ static void normalize(const struct view *view)
 void delta_image_place(struct delta_image *image, const struct delta_places *places)
 {
     struct view view = {image, false, places};
-    if (image->address != 0)
+    if (image->thumb)
         normalize(&view);
 }
 
-int delta_image_init(struct delta_image *image, struct delta_bytes raw, uint32_t address)
+int delta_image_init(struct delta_image *image, struct delta_bytes raw, bool thumb,
+                     uint32_t address)
 {
     *image = (struct delta_image){
         .raw = raw,
+        .thumb = thumb,
         .address = address,
         .normal = malloc((size_t)raw.len + 1),
         .pool = calloc((size_t)raw.len + 1, 1),
@@ -206,7 +207,7 @@ int delta_image_init(struct delta_image *image, struct delta_bytes raw, uint32_t
     if (raw.len > 0)
         memcpy(image->normal, raw.at, raw.len);
     struct view view = {image, true, NULL};
-    if (address != 0)
+    if (thumb)
         normalize(&view);
     return OTA_OK;
 }

@@ -5,18 +5,21 @@
 #ifndef OTAD_SERVER_DELTA_IMAGE_H
 #define OTAD_SERVER_DELTA_IMAGE_H
 
+#include <stdbool.h>
+
 #include "server/delta.h"
 
 struct delta_image {
     struct delta_bytes raw;
+    bool thumb;       /* else nothing is taken out */
     uint32_t address; /* of its first byte */
     uint8_t *normal;  /* raw.len bytes */
     uint8_t *pool;    /* 1 for the first byte of each word that an instruction loads */
 };
 
-/* Where the first byte of a raw or MCUboot image lies in flash, by its vector table and what points
- * into it; 0 when it doesn't look like a Cortex-M image. */
-uint32_t delta_image_address(struct delta_bytes raw);
+/* Where the first byte of a raw or MCUboot image lies in flash, by its vector table and by what
+ * points into it. false when it doesn't look like a Cortex-M image. */
+bool delta_image_address(struct delta_bytes raw, uint32_t *address);
 
 /* Segments for looking up where something went; `by_base` is in the order of their base. */
 struct delta_places {
@@ -27,8 +30,9 @@ struct delta_places {
 /* Where the byte at `offset` went: by the segment that has it, or the last one before it. */
 uint32_t delta_places_find(const struct delta_places *places, uint32_t offset);
 
-/* OTA_OK or OTA_E_NO_SPACE. `address` 0: nothing is taken out. */
-int delta_image_init(struct delta_image *image, struct delta_bytes raw, uint32_t address);
+/* OTA_OK or OTA_E_NO_SPACE. */
+int delta_image_init(struct delta_image *image, struct delta_bytes raw, bool thumb,
+                     uint32_t address);
 
 /* Take less out: what names an absolute place names it in `normal`, too, as `places` moves it
  * (NULL: it stays). The base with its places, and the result with NULL, can then be compared. */

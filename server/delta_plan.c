@@ -44,7 +44,7 @@ static int match(struct delta_image *base, struct delta_image *result,
                  const struct delta_style *style, struct delta_segments *segments)
 {
     int error = match_once(base, result, style, segments);
-    for (int pass = 1; pass < PASSES && error == OTA_OK && base->address != 0; pass++) {
+    for (int pass = 1; pass < PASSES && error == OTA_OK && base->thumb; pass++) {
         if (segments->count > 0)
             qsort(segments->at, segments->count, sizeof *segments->at, by_base);
         struct delta_places places = {segments->at, segments->count};
@@ -56,16 +56,18 @@ static int match(struct delta_image *base, struct delta_image *result,
     return error;
 }
 
-static int find_segments(struct delta_bytes base, struct delta_bytes result, uint32_t address,
-                         const struct delta_style *style, struct delta_segments *segments)
+static int find_segments(const struct ota_delta_map *map, struct delta_bytes base,
+                         struct delta_bytes result, const struct delta_style *style,
+                         struct delta_segments *segments)
 {
+    const bool thumb = map->contents > 1;
     struct delta_image old;
     struct delta_image new;
     *segments = (struct delta_segments){NULL, 0};
-    int error = delta_image_init(&old, base, address);
+    int error = delta_image_init(&old, base, thumb, map->base_address);
     if (error != OTA_OK)
         return error;
-    error = delta_image_init(&new, result, address);
+    error = delta_image_init(&new, result, thumb, map->base_address);
     if (error == OTA_OK)
         error = match(&old, &new, style, segments);
     delta_image_free(&new);
@@ -105,7 +107,7 @@ int delta_plan_make(struct ota_delta_stream *stream, struct delta_bytes base,
                     struct delta_segments *others)
 {
     struct ota_delta_map *map = &stream->map;
-    int error = find_segments(base, result, map->base_address, style, others);
+    int error = find_segments(map, base, result, style, others);
     if (error == OTA_OK)
         error = share(map, others);
     if (error != OTA_OK || map->contents == 1)
