@@ -24,6 +24,9 @@
 #define OTA_JSON_KEYS_MAX 32    /* keys of one object */
 #define OTA_JSON_INT_MAX 9007199254740991 /* 2^53 - 1, RFC 8259 section 6 */
 #define OTA_COUNTER_JUMP_MAX 16           /* steps a security counter may rise in one update */
+#define OTA_HEALTH_EVENTS_MAX 65535       /* bad events in one health report */
+#define OTA_POSTPONE_SECONDS_MAX 31536000 /* a year: what a device may ask to wait */
+#define OTA_UTC_OFFSET_MAX 1080           /* minutes east or west of UTC */
 #define OTA_POLL_SECONDS_MIN 1
 #define OTA_POLL_SECONDS_MAX 604800 /* a week */
 #define OTA_WAIT_SECONDS_MAX 300    /* seconds that a poll waits for news */

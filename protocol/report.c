@@ -12,7 +12,7 @@ static int take_event(struct ota_json *json, void *out)
 
     if (ota_json_string(json, &word) != OTA_OK)
         return json->error;
-    for (enum ota_event event = OTA_EVENT_DOWNLOADING; event <= OTA_EVENT_FAILED; event++) {
+    for (enum ota_event event = OTA_EVENT_DOWNLOADING; event <= OTA_EVENT_LAST; event++) {
         if (ota_text_is(word, ota_event_name(event))) {
             *(enum ota_event *)out = event;
             return OTA_OK;
@@ -24,6 +24,11 @@ static int take_event(struct ota_json *json, void *out)
 static int take_percent(struct ota_json *json, void *out)
 {
     return ota_take_bounded(json, out, 0, 100);
+}
+
+static int take_events(struct ota_json *json, void *out)
+{
+    return ota_take_bounded(json, out, 1, OTA_HEALTH_EVENTS_MAX);
 }
 
 static int take_reason(struct ota_json *json, void *out)
@@ -53,11 +58,13 @@ static const struct ota_field report_fields[] = {
     {"hash", ota_take_hash, offsetof(struct ota_report, hash)},
 
     {"percent", take_percent, offsetof(struct ota_report, percent)},
+    {"events", take_events, offsetof(struct ota_report, events)},
     {"reason", take_reason, offsetof(struct ota_report, reason)},
     {"log", take_log, offsetof(struct ota_report, log)},
 };
 #define FIELDS_REQUIRED 5U
 #define SEEN_PERCENT (1U << FIELDS_REQUIRED)
+#define SEEN_EVENTS (1U << (FIELDS_REQUIRED + 1))
 
 static bool is_complete(const struct ota_report *report, uint32_t seen)
 {
@@ -65,6 +72,8 @@ static bool is_complete(const struct ota_report *report, uint32_t seen)
 
     if (report->event == OTA_EVENT_DOWNLOADING)
         required |= SEEN_PERCENT;
+    if (report->event == OTA_EVENT_HEALTH)
+        required |= SEEN_EVENTS;
     if ((seen & required) != required)
         return false;
     return !ota_event_has_reason(report->event) || report->reason.len > 0;

@@ -22,7 +22,9 @@ enum ota_event {
     OTA_EVENT_CONFIRMED,       /* final: the new image is confirmed */
     OTA_EVENT_REVERTED,        /* final: the old image runs again; reason says why */
     OTA_EVENT_FAILED,          /* final: given up before a boot; reason says why */
+    OTA_EVENT_HEALTH,          /* after a confirm: the application misbehaved `events` times */
 };
+#define OTA_EVENT_LAST OTA_EVENT_HEALTH
 
 /* The wire word ("downloading", ...), NULL for a value that is none. */
 const char *ota_event_name(enum ota_event event);
@@ -36,8 +38,10 @@ struct ota_report {
     uint32_t percent;           /* DOWNLOADING: 0 to 100 */
     struct ota_version version; /* running now */
     uint8_t hash[OTA_HASH_LEN]; /* image hash running now */
-    struct ota_text reason;     /* REVERTED and FAILED: a word of ota_error_name(), else empty; the
-                                   decoder takes any ota_text_is_word() of newer devices */
+    uint32_t events;            /* HEALTH: 1 to OTA_HEALTH_EVENTS_MAX crashes, watchdog resets... */
+    struct ota_text reason;     /* REVERTED and FAILED: a word of ota_error_name(); HEALTH: one of
+                                   the application's, or empty; else empty. The decoder takes any
+                                   ota_text_is_word() of newer devices */
     struct ota_text log;        /* lines joined by '|' on the wire; may be empty */
 };
 

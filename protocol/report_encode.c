@@ -17,6 +17,8 @@ const char *ota_event_name(enum ota_event event)
         return "reverted";
     case OTA_EVENT_FAILED:
         return "failed";
+    case OTA_EVENT_HEALTH:
+        return "health";
     default:
         return NULL;
     }
@@ -34,7 +36,12 @@ static bool is_valid(const struct ota_report *report)
         ota_event_name(report->event) == NULL || report->percent > 100 ||
         report->log.len > OTA_REPORT_LOG_MAX)
         return false;
-    return !ota_event_has_reason(report->event) || ota_text_is_word(report->reason);
+    if (report->event == OTA_EVENT_HEALTH &&
+        (report->events < 1 || report->events > OTA_HEALTH_EVENTS_MAX))
+        return false;
+    if (report->reason.len == 0)
+        return !ota_event_has_reason(report->event);
+    return ota_text_is_word(report->reason);
 }
 
 static void put_text(struct ota_json_out *out, const char *key, struct ota_text value)
@@ -61,10 +68,15 @@ int ota_report_encode(const struct ota_report *report, char *buf, size_t cap)
         ota_json_out_key(&out, "percent");
         ota_json_out_integer(&out, report->percent);
     }
+    if (report->event == OTA_EVENT_HEALTH) {
+        ota_json_out_key(&out, "events");
+        ota_json_out_integer(&out, report->events);
+    }
     put_text(&out, "version", ota_text_of(version));
     ota_json_out_key(&out, "hash");
     ota_json_out_hex(&out, report->hash, OTA_HASH_LEN);
-    if (ota_event_has_reason(report->event))
+    if (ota_event_has_reason(report->event) ||
+        (report->event == OTA_EVENT_HEALTH && report->reason.len > 0))
         put_text(&out, "reason", report->reason);
     if (report->log.len > 0)
         put_text(&out, "log", report->log);

@@ -25,7 +25,8 @@ request_step api_server_key, api_release_keys_list, api_release_key_read, api_re
 /* api_audit.c */
 request_step api_audit_list;
 /* api_groups.c */
-request_step api_groups_list, api_group_read, api_group_write, api_group_delete;
+request_step api_groups_list, api_group_read, api_group_write, api_group_patch_write,
+    api_group_delete;
 /* api_fleet.c, api_events.c */
 request_step api_fleet_show, api_fleet_history, api_events;
 /* api_firmware.c */

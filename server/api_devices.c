@@ -108,6 +108,12 @@ static void put_fields(struct request *rq, struct json_writer *out, const struct
         json_put_null(out, "counter");
     }
     json_put_bool(out, "trial", row->trial);
+    json_put_bool(out, "opted_out", row->opted_out);
+    json_put_time(out, "postponed_until", row->postponed_until);
+    if (row->has_offset)
+        json_put_int(out, "utc_offset_minutes", row->utc_offset);
+    else
+        json_put_null(out, "utc_offset_minutes");
     json_put_time(out, "created_at", row->created_at);
     json_put_time(out, "last_seen", overlay.last_seen);
     json_put_string(out, "presence", api_presence_name(overlay.presence));

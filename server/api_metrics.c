@@ -126,7 +126,7 @@ static void put_requests(struct metrics_page *page, struct app *app)
                    "Reports by what they tell; malformed: they could not be read.");
     put_labelled(page, "otad_reports_total", "event", "malformed",
                  atomic_load(&counters->reports[0]));
-    for (int i = OTA_EVENT_DOWNLOADING; i <= OTA_EVENT_FAILED; i++)
+    for (int i = OTA_EVENT_DOWNLOADING; i <= OTA_EVENT_LAST; i++)
         put_labelled(page, "otad_reports_total", "event", ota_event_name((enum ota_event)i),
                      atomic_load(&counters->reports[i]));
     metrics_put(page, "counter", "otad_refused_tokens_total", "Requests with no good token.",

@@ -26,7 +26,7 @@
 struct app_counters {
     atomic_ullong requests;
     atomic_ullong polls;
-    atomic_ullong reports[OTA_EVENT_FAILED + 1]; /* by event; 0: malformed */
+    atomic_ullong reports[OTA_EVENT_LAST + 1]; /* by event; 0: malformed */
     atomic_ullong refused_tokens;
     struct metrics_requests kinds[METRICS_KIND_COUNT];
 };

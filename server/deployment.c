@@ -133,6 +133,8 @@ static enum deployment_state reported_state(const struct rollout *rollout,
         return DEPLOYMENT_REVERTED;
     case OTA_EVENT_FAILED:
         return after_failure(rollout, device, deployment);
+    case OTA_EVENT_HEALTH: /* deployment_health() */
+        break;
     }
     return DEPLOYMENT_NONE;
 }
@@ -167,6 +169,8 @@ struct deployment_change deployment_report(struct rollout *rollout,
     enum deployment_state to;
 
     assert(deployment->rollout_id == rollout->id);
+    if (report->event == OTA_EVENT_HEALTH)
+        return deployment_health(rollout, device, deployment, report->seq, report->events, now);
     if (device->newest_deployment > deployment->id || deployment->state == DEPLOYMENT_SKIPPED ||
         report->seq <= deployment->seq)
         return result(DEPLOYMENT_UNCHANGED, deployment);

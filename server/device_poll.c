@@ -8,6 +8,7 @@
 #include "server/signer.h"
 
 #define PENDING_RETRY_SECONDS 60
+#define WISH_SECONDS 60 /* by which two polls may differ and mean the same end of a postponing */
 
 /* ---- reading ---- */
 
@@ -57,7 +58,44 @@ static bool take_counter(struct request *rq, uint32_t *counter)
     return true;
 }
 
-static bool take_facts(struct request *rq, struct fleet_facts *facts)
+/* A whole number from min to max; *value stays when the parameter is not there. */
+static bool take_number(struct request *rq, const char *name, long min, long max, bool *has,
+                        long *value)
+{
+    char text[12];
+    char *end = text;
+    int found = request_query(rq, name, text, sizeof(text));
+
+    if (found <= 0)
+        return found == 0;
+    *value = strtol(text, &end, 10);
+    *has = true;
+    if (text[0] != '\0' && strspn(text, "-0123456789") == strlen(text) && *end == '\0' &&
+        *value >= min && *value <= max)
+        return true;
+    request_problem(rq, 400, "poll_malformed", "%s is no whole number from %ld to %ld.", name, min,
+                    max);
+    return false;
+}
+
+/* What the device, or its owner, wishes; and where it is. */
+static bool take_wishes(struct request *rq, struct fleet_facts *facts, uint64_t now)
+{
+    long opt_out = 0, postpone = 0, offset = 0;
+    bool has = false;
+
+    if (!take_number(rq, "opt_out", 0, 1, &has, &opt_out) ||
+        !take_number(rq, "postpone", 0, OTA_POSTPONE_SECONDS_MAX, &has, &postpone) ||
+        !take_number(rq, "utc_offset", -OTA_UTC_OFFSET_MAX, OTA_UTC_OFFSET_MAX, &facts->has_offset,
+                     &offset))
+        return false;
+    facts->opted_out = opt_out == 1;
+    facts->postponed_until = postpone > 0 ? (uint32_t)(now + (uint64_t)postpone) : 0;
+    facts->utc_offset = (int16_t)offset;
+    return true;
+}
+
+static bool take_facts(struct request *rq, struct fleet_facts *facts, uint64_t now)
 {
     char hash[2 * OTA_HASH_LEN + 1];
     char trial[4] = "0";
@@ -73,7 +111,7 @@ static bool take_facts(struct request *rq, struct fleet_facts *facts)
         return refuse(rq, "trial is neither 0 nor 1.");
     facts->trial = trial[0] == '1';
     facts->seen = true;
-    return true;
+    return take_wishes(rq, facts, now);
 }
 
 static bool take_nonce(struct request *rq)
@@ -134,6 +172,16 @@ static bool check_state(struct request *rq, const struct fleet_device *device)
     return false;
 }
 
+/* The same wish said again is no news: it is the seconds that are left, and they travel. */
+static void keep_wish(const struct fleet_device *device, struct fleet_facts *facts)
+{
+    uint32_t old = device->facts.postponed_until;
+    uint32_t new = facts->postponed_until;
+
+    if (old != 0 && new != 0 && (old > new ? old - new : new - old) <= WISH_SECONDS)
+        facts->postponed_until = old;
+}
+
 /* Answer from memory if nothing has to be written; otherwise the writer goes on. */
 void device_poll_read(struct request *rq)
 {
@@ -148,8 +196,8 @@ void device_poll_read(struct request *rq)
     if (!again)
         atomic_fetch_add(&rq->app->counters.polls, 1);
     if (!take(rq, "product", product, sizeof(product)) ||
-        !take(rq, "hardware", hardware, sizeof(hardware)) || !take_facts(rq, &rq->as.poll.facts) ||
-        !take_nonce(rq) || !take_wait(rq))
+        !take(rq, "hardware", hardware, sizeof(hardware)) ||
+        !take_facts(rq, &rq->as.poll.facts, now) || !take_nonce(rq) || !take_wait(rq))
         return;
     fleet_lock(fleet);
     device = fleet_device(fleet, rq->who.device);
@@ -158,6 +206,9 @@ void device_poll_read(struct request *rq)
     } else {
         if (!again) /* that it was held does not show that it is still there */
             fleet_note_seen(fleet, device, (uint32_t)now);
+        else /* the time has passed since it said so */
+            rq->as.poll.facts.postponed_until = rq->hold.facts.postponed_until;
+        keep_wish(device, &rq->as.poll.facts);
         memcpy(rq->hold.token, device->token_hash, HOLD_TOKEN_LEN);
         if (check_state(rq, device) && check_target(rq, device, product, hardware))
             rq->answered_early =

@@ -55,6 +55,7 @@ void fleet_free(struct fleet *fleet)
         free(fleet->targets[i]);
     free(fleet->targets);
     tag_pool_clear(&fleet->tags);
+    free(fleet->zones);
     free(fleet->rollouts);
     free(fleet->by_token);
     free(fleet->by_name);
@@ -227,7 +228,8 @@ struct rollout_device fleet_view(struct fleet *fleet, const struct fleet_device 
         .newest_deployment = device->newest,
         .opted_out = facts->opted_out,
         .postponed_until = facts->postponed_until,
-        .utc_offset_minutes = facts->has_offset ? facts->utc_offset : 0,
+        .utc_offset_minutes =
+            facts->has_offset ? facts->utc_offset : fleet_zone_of(fleet, device->group),
         .tags = device->tags->tags,
         .tag_count = device->tags->count,
     };

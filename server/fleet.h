@@ -167,6 +167,8 @@ bool fleet_add_device(struct fleet *fleet, const struct db_device *row);
 bool fleet_remove_device(struct fleet *fleet, struct fleet_device *device);
 bool fleet_set_token(struct fleet *fleet, struct fleet_device *device,
                      const uint8_t hash[DB_HASH_LEN]);
+/* The local time of a group, for its devices that do not tell their own. */
+bool fleet_set_zone(struct fleet *fleet, uint32_t group, bool known, int minutes);
 /* `text` as tags_format() makes it. */
 bool fleet_set_tags(struct fleet *fleet, struct fleet_device *device, const char *text);
 

@@ -18,6 +18,12 @@ struct fleet_target {
     char hardware[DB_NAME_MAX + 1];
 };
 
+/* Minutes east of UTC. */
+struct fleet_zone {
+    uint32_t group;
+    int minutes;
+};
+
 struct fleet_alarm {
     uint32_t at;
     uint32_t index;
@@ -40,6 +46,8 @@ struct fleet {
     size_t target_cap;
 
     struct tag_pool tags;
+    struct fleet_zone *zones; /* of groups that have one; few */
+    size_t zone_count;
 
     struct fleet_rollout **rollouts; /* ascending by id */
     size_t rollout_count;
@@ -73,6 +81,8 @@ void fleet_unlink(struct fleet *fleet, struct fleet_device *device);
 void fleet_slot_free(struct fleet *fleet, struct fleet_device *device);
 /* A device in a new slot, linked; NULL when out of memory or full. */
 struct fleet_device *fleet_insert(struct fleet *fleet, const struct db_device *row);
+/* fleet_zones.c. 0 for a group without one. */
+int fleet_zone_of(const struct fleet *fleet, uint32_t group);
 bool fleet_append_rollout(struct fleet *fleet, struct fleet_rollout *rollout);
 
 #endif

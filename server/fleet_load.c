@@ -1,6 +1,7 @@
 #include <stdlib.h>
 
 #include "db/deployments.h"
+#include "db/groups.h"
 #include "db/rollouts.h"
 #include "server/deployment.h"
 #include "server/fleet_inner.h"
@@ -133,6 +134,25 @@ static void count_members(struct fleet *fleet, struct fleet_rollout *rollout)
     rollout->r.counted = true;
 }
 
+static int load_zones(struct fleet *fleet, struct db *db)
+{
+    struct db_group *groups = calloc(DB_PAGE_MAX, sizeof(*groups));
+    struct db_page page = {.limit = DB_PAGE_MAX};
+    bool loaded = groups != NULL;
+    int count = DB_PAGE_MAX;
+
+    while (loaded && count == DB_PAGE_MAX) {
+        count = db_groups_list(db, &page, groups);
+        for (int i = 0; i < count && loaded; i++)
+            if (groups[i].has_offset)
+                loaded = fleet_set_zone(fleet, (uint32_t)groups[i].id, true, groups[i].utc_offset);
+        page.after = count > 0 ? groups[count - 1].id : 0;
+    }
+    journal_commit(&fleet->journal);
+    free(groups);
+    return count < 0 ? count : loaded ? DB_OK : DB_E_INTERNAL;
+}
+
 int fleet_load(struct fleet *fleet, struct db *db)
 {
     struct load load = {.fleet = fleet, .db = db};
@@ -143,8 +163,9 @@ int fleet_load(struct fleet *fleet, struct db *db)
     while (fleet->buckets < expected)
         if (!fleet_index_grow(fleet))
             return DB_E_INTERNAL;
-    error = db_devices_each(db, load_device, &load);
-
+    error = load_zones(fleet, db);
+    if (error == DB_OK)
+        error = db_devices_each(db, load_device, &load);
     if (error == DB_OK)
         error = db_rollouts_each(db, load_rollout, &load);
     if (error == DB_OK)

@@ -61,6 +61,8 @@ const struct route ROUTES[] = {
     {"GET", V1 "/groups", ROLE_VIEWER, BODY_NONE, api_groups_list, NULL, NULL, NULL},
     {"POST", V1 "/groups", ROLE_OPERATOR, BODY_OPERATOR, api_group_read, api_group_write, NULL,
      NULL},
+    {"PATCH", V1 "/groups/{}", ROLE_OPERATOR, BODY_OPERATOR, api_group_read, api_group_patch_write,
+     NULL, NULL},
     {"DELETE", V1 "/groups/{}", ROLE_OPERATOR, BODY_NONE, NULL, api_group_delete, NULL, NULL},
 
     {"GET", V1 "/devices", ROLE_VIEWER, BODY_NONE, api_devices_list, NULL, NULL, NULL},

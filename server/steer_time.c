@@ -106,6 +106,8 @@ int steer_write_event(struct db *db, const struct fleet_device *device, struct f
         row.percent = (int)report->percent;
         copy_text(row.reason, sizeof(row.reason), report->reason);
         copy_text(row.log, sizeof(row.log), report->log);
+        if (report->event == OTA_EVENT_HEALTH && report->log.len == 0)
+            snprintf(row.log, sizeof(row.log), "%u bad events", report->events);
     }
     return db_event_add(db, &row);
 }

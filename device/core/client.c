@@ -8,6 +8,7 @@
 #include "device/core/client_poll.h"
 #include "device/core/client_report.h"
 #include "device/core/client_trial.h"
+#include "device/core/client_update.h"
 #include "device/core/client_wait.h"
 #include "protocol/error.h"
 
@@ -160,6 +161,33 @@ uint32_t ota_client_step(struct ota_client *client, uint32_t now_ms)
 void ota_client_poll_now(struct ota_client *client)
 {
     client->poll_due_ms = client->now_ms;
+}
+
+int ota_client_set_wishes(struct ota_client *client, const struct ota_client_wishes *wishes)
+{
+    int minutes = wishes->has_utc_offset ? wishes->utc_offset_minutes : 0;
+
+    if (wishes->postpone_seconds > OTA_CLIENT_POSTPONE_SECONDS_MAX ||
+        minutes > OTA_UTC_OFFSET_MAX || minutes < -OTA_UTC_OFFSET_MAX)
+        return OTA_E_RANGE;
+    client->wishes = *wishes;
+    client->postponed_ms = client->now_ms + wishes->postpone_seconds * 1000U;
+    ota_client_poll_now(client);
+    return OTA_OK;
+}
+
+int ota_client_report_health(struct ota_client *client, uint32_t events, const char *reason)
+{
+    struct ota_text word = ota_text_of(reason);
+    struct ota_update update;
+
+    if (events == 0 || events > OTA_HEALTH_EVENTS_MAX || (word.len != 0 && !ota_text_is_word(word)))
+        return OTA_E_RANGE;
+    ota_client_update_load(client, &update);
+    if (update.stage != OTA_UPDATE_ENDED || client->boot_phase == OTA_BOOT_TRIAL ||
+        memcmp(update.hash, client->hash, OTA_HASH_LEN) != 0)
+        return OTA_E_MISSING;
+    return ota_client_report_bad_events(client, ota_client_update_name(&update), events, word);
 }
 
 void ota_client_status(const struct ota_client *client, struct ota_client_status *status)

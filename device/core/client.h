@@ -45,11 +45,13 @@
 #define OTA_CLIENT_SLOW_MAX 8               /* slow windows in a row */
 #define OTA_CLIENT_RESTARTS_MAX 3           /* of one deployment's download from byte 0 */
 
+#define OTA_CLIENT_POSTPONE_SECONDS_MAX 1209600U /* two weeks */
+
 #define OTA_CLIENT_REPORTS 4      /* kept until the server has them */
 #define OTA_CLIENT_REPORT_MAX 640 /* bytes of one, encoded */
 #define OTA_CLIENT_LOG_MAX 240    /* bytes of log text kept in RAM for the reports */
 #define OTA_CLIENT_CHUNK_LEN 512  /* bytes of a download taken and programmed at a time */
-#define OTA_CLIENT_PATH_MAX 288   /* characters of a request's path and query */
+#define OTA_CLIENT_PATH_MAX 344   /* characters of a request's path and query */
 
 struct ota_client_config {
     const char *device_id;
@@ -85,6 +87,14 @@ struct ota_client_config {
      * OTA_WAIT_SECONDS_MAX. 0: never. Costs a connection that stays, and the radio that it needs.
      */
     uint32_t wait_seconds;
+};
+
+/* What the device's owner wishes, and where it is; all zero is nothing of it. */
+struct ota_client_wishes {
+    bool opt_out;               /* no updates at all */
+    bool has_utc_offset;        /* the next is known: maintenance windows go by it */
+    int16_t utc_offset_minutes; /* of local time, east of UTC: -1080 to 1080 */
+    uint32_t postpone_seconds;  /* from now on no update is wanted for so long */
 };
 
 /* One piece of memory for what never lives at the same time: a request with the head of its answer,
@@ -161,6 +171,9 @@ struct ota_client {
     uint32_t counter_floor; /* confirmed */
     uint64_t server_now; /* floor of the time of day: the highest `now` of a manifest, 0 for none */
 
+    struct ota_client_wishes wishes;
+    uint32_t postponed_ms; /* until then, if the wishes postpone */
+
     uint32_t reports[OTA_CLIENT_REPORTS]; /* seq of each kept one, 0 for a free place */
     struct ota_version version;           /* of the image that runs */
     uint8_t hash[OTA_HASH_LEN];
@@ -182,6 +195,19 @@ uint32_t ota_client_step(struct ota_client *client, uint32_t now_ms);
 
 /* Poll at the next step. */
 void ota_client_poll_now(struct ota_client *client);
+
+/* Said with each poll, the next of which comes at once, and held to by the server: offers wait, and
+ * a download under way is held or, after an opt-out, given up. Not kept over a reset: say it again.
+ * OTA_OK, or OTA_E_RANGE and nothing changed. */
+int ota_client_set_wishes(struct ota_client *client, const struct ota_client_wishes *wishes);
+
+/* The application has counted bad events (crashes, resets by the watchdog) since it last told: a
+ * rollout counts them against the release for a time after its confirm. The report is kept in the
+ * journal until it is delivered, so count first and tell seldom. `reason` is a word of the
+ * application's own ("watchdog") or "". OTA_OK; OTA_E_RANGE for events that are none or over
+ * OTA_HEALTH_EVENTS_MAX, or a reason that is no word; OTA_E_MISSING when the image that runs is not
+ * a confirmed one of a deployment: there is nobody to tell. */
+int ota_client_report_health(struct ota_client *client, uint32_t events, const char *reason);
 
 /* For an application's display and for tests. */
 struct ota_client_status {

@@ -140,6 +140,28 @@ static void put_version(struct ota_client_text *path, const struct ota_version *
     }
 }
 
+/* What the device's owner wishes, and where it is. */
+static void put_wishes(struct ota_client_text *path, struct ota_client *client)
+{
+    struct ota_client_wishes *wishes = &client->wishes;
+    int32_t left_ms = (int32_t)(client->postponed_ms - client->now_ms);
+
+    if (left_ms <= 0)
+        wishes->postpone_seconds = 0;
+    if (wishes->opt_out)
+        ota_client_text_put(path, "&opt_out=1");
+    if (wishes->postpone_seconds != 0) {
+        ota_client_text_put(path, "&postpone=");
+        ota_client_text_put_number(path, ((uint32_t)left_ms + 999U) / 1000U);
+    }
+    if (wishes->has_utc_offset) {
+        int minutes = wishes->utc_offset_minutes;
+
+        ota_client_text_put(path, minutes < 0 ? "&utc_offset=-" : "&utc_offset=");
+        ota_client_text_put_number(path, (uint32_t)(minutes < 0 ? -minutes : minutes));
+    }
+}
+
 static bool put_path(struct ota_client *client, bool wait)
 {
     struct ota_client_text path;
@@ -159,6 +181,7 @@ static bool put_path(struct ota_client *client, bool wait)
     ota_client_text_put_number(&path, client->counter);
     if (client->boot_phase == OTA_BOOT_TRIAL)
         ota_client_text_put(&path, "&trial=1");
+    put_wishes(&path, client);
     if (wait && client->action == OTA_ACTION_HOLD)
         ota_client_text_put(&path, "&last=hold");
     return !path.cut;

@@ -91,31 +91,45 @@ static unsigned place_for_one(const struct ota_client *client)
     return oldest(client);
 }
 
+static int keep(struct ota_client *client, struct ota_report *report)
+{
+    uint8_t kept[KEPT_HEAD + OTA_CLIENT_REPORT_MAX];
+
+    report->log = (struct ota_text){client->log, client->log_len};
+    int len = encode(client, report, (char *)kept + KEPT_HEAD, OTA_CLIENT_REPORT_MAX);
+    if (len < 0)
+        return len;
+    unsigned slot = place_for_one(client);
+    memcpy(kept, &client->seq, KEPT_HEAD);
+    int error = ota_journal_write(&client->journal, record_of(slot), kept, KEPT_HEAD + (size_t)len);
+    if (error != OTA_OK)
+        return error;
+    client->reports[slot] = client->seq;
+    client->report_due_ms = client->now_ms;
+    return OTA_OK;
+}
+
 void ota_client_report(struct ota_client *client, struct ota_text deployment, enum ota_event event,
                        int reason)
 {
-    uint8_t kept[KEPT_HEAD + OTA_CLIENT_REPORT_MAX];
     struct ota_report report = {
         .deployment = deployment,
         .event = event,
         .reason = ota_text_of(ota_event_has_reason(event) ? ota_error_name(reason) : ""),
-        .log = {client->log, client->log_len},
     };
 
-    int len = encode(client, &report, (char *)kept + KEPT_HEAD, OTA_CLIENT_REPORT_MAX);
-    if (len < 0) {
-        ota_client_log_error(client, "report", len);
-        return;
-    }
-    unsigned slot = place_for_one(client);
-    memcpy(kept, &client->seq, KEPT_HEAD);
-    int error = ota_journal_write(&client->journal, record_of(slot), kept, KEPT_HEAD + (size_t)len);
-    if (error != OTA_OK) {
+    int error = keep(client, &report);
+    if (error != OTA_OK)
         ota_client_log_error(client, "report", error);
-        return;
-    }
-    client->reports[slot] = client->seq;
-    client->report_due_ms = client->now_ms;
+}
+
+int ota_client_report_bad_events(struct ota_client *client, struct ota_text deployment,
+                                 uint32_t events, struct ota_text reason)
+{
+    struct ota_report report = {
+        .deployment = deployment, .event = OTA_EVENT_HEALTH, .events = events, .reason = reason};
+
+    return keep(client, &report);
 }
 
 uint32_t ota_client_report_count(const struct ota_client *client)

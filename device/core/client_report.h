@@ -22,6 +22,10 @@ int ota_client_report_init(struct ota_client *client);
 void ota_client_report(struct ota_client *client, struct ota_text deployment, enum ota_event event,
                        int reason);
 
+/* The same for OTA_EVENT_HEALTH. OTA_OK, or why it could not be kept. */
+int ota_client_report_bad_events(struct ota_client *client, struct ota_text deployment,
+                                 uint32_t events, struct ota_text reason);
+
 /* true when a kept report may be sent now. */
 bool ota_client_report_waits(const struct ota_client *client);
 /* Send the oldest kept one. */

@@ -21,6 +21,7 @@ import "./reports.suite.mjs";
 import "./rollouts.suite.mjs";
 import "./orders.suite.mjs";
 import "./tags.suite.mjs";
+import "./wishes.suite.mjs";
 import "./explain.suite.mjs";
 import "./wire.suite.mjs";
 import "./durability.suite.mjs";

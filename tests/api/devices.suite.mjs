@@ -20,7 +20,7 @@ describe("devices", () => {
     const shown = await otad.expect(200, "GET", "/api/v1/devices/aa%3Abb.c-1_x");
     assert.deepEqual(
       { ...shown, created_at: null },
-      { id: "aa:bb.c-1_x", product: "demo-hub", hardware: "stm32f407", group: "canary", tags: {}, state: "accepted", version: null, hash: null, counter: null, trial: false, created_at: null, last_seen: null, presence: "never", progress: null, waiting: false, online: null, deployment: null },
+      { id: "aa:bb.c-1_x", product: "demo-hub", hardware: "stm32f407", group: "canary", tags: {}, state: "accepted", version: null, hash: null, counter: null, trial: false, opted_out: false, postponed_until: null, utc_offset_minutes: null, created_at: null, last_seen: null, presence: "never", progress: null, waiting: false, online: null, deployment: null },
     );
     assert.equal((await device.poll()).action, "none");
     const seen = await otad.expect(200, "GET", "/api/v1/devices/aa:bb.c-1_x");

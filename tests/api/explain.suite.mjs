@@ -212,7 +212,7 @@ describe("explain", () => {
     assert.ok(words.length > 35, String(words.length));
     const elsewhere = [
       "threshold", // between a failure and the halt that follows in the same transaction
-      "opted_out", "postponed", "unhealthy",
+      "opted_out", "postponed", "unhealthy", // wishes.suite.mjs
     ];
     assert.deepEqual(words.filter((word) => !told.has(word) && !elsewhere.includes(word)), []);
   });

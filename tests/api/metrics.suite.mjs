@@ -13,7 +13,7 @@ const LABELS = {
   state: /^(accepted|pending|rejected|draft|scheduled|running|paused|halted|completed|cancelled|offered|downloading|installing|trial|retry)$/,
   kind: /^(poll|report|download|operator|other)$/,
   status: /^(0|[2-5]xx)$/,
-  event: /^(malformed|downloading|installed|trial|confirmed|reverted|failed)$/,
+  event: /^(malformed|downloading|installed|trial|confirmed|reverted|failed|health)$/,
   le: /^(\+Inf|[0-9.]+)$/,
   version: /^\d+\.\d+\.\d+$/,
 };

@@ -227,6 +227,7 @@ static void answer_report(struct world *world, const struct ota_http_request *re
     copy_text(kept->log, report.log);
     kept->seq = report.seq;
     kept->event = report.event;
+    kept->events = report.events;
     kept->percent = report.percent;
     kept->version = report.version;
     answer_status(answer, server->report_status != 0 ? (int)server->report_status : 204);

@@ -72,6 +72,7 @@ struct world_report {
     uint64_t seq;
     enum ota_event event;
     uint32_t percent;
+    uint32_t events;
     struct ota_version version;
 };
 

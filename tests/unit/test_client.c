@@ -1,6 +1,7 @@
 /* The update client: the way of an update, and what may come between. */
 #include "device/core/client.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "protocol/error.h"
@@ -365,6 +366,89 @@ static void test_config(void **state)
     assert_int_equal(ota_client_init(&world->client, &config, 0), OTA_E_RANGE);
 }
 
+static char last_poll[OTA_CLIENT_PATH_MAX + 1];
+
+static void keep_poll(struct world *world, const struct ota_http_request *request,
+                      struct world_answer *answer)
+{
+    (void)world;
+    (void)answer;
+    if (strstr(request->path, "/manifest?") != NULL)
+        snprintf(last_poll, sizeof last_poll, "%s", request->path);
+}
+
+/* What the next poll says after its counter. */
+static const char *wishes_of_next_poll(struct world *world, uint32_t run_ms)
+{
+    last_poll[0] = '\0';
+    world_run(world, world_never, run_ms);
+    if (last_poll[0] == '\0')
+        return "no poll";
+    const char *counter = strstr(last_poll, "&counter=") + 1;
+    return counter + strcspn(counter, "&");
+}
+
+static unsigned long postponing_of_next_poll(struct world *world)
+{
+    static const char name[] = "&postpone=";
+    const char *wishes = wishes_of_next_poll(world, 1000);
+
+    assert_memory_equal(wishes, name, sizeof name - 1);
+    return strtoul(wishes + sizeof name - 1, NULL, 10);
+}
+
+static void test_wishes(void **state)
+{
+    struct world *world = world_fresh(state);
+    struct ota_client_wishes wishes = {.has_utc_offset = true, .utc_offset_minutes = -90};
+
+    world->server.action = OTA_ACTION_NONE;
+    world->server.twist_answer = keep_poll;
+    world_boot(world);
+    assert_string_equal(wishes_of_next_poll(world, WORLD_MINUTE_MS), "");
+    assert_int_equal(ota_client_set_wishes(&world->client, &wishes), OTA_OK);
+    assert_string_equal(wishes_of_next_poll(world, 1000), "&utc_offset=-90");
+    wishes = (struct ota_client_wishes){.opt_out = true};
+    assert_int_equal(ota_client_set_wishes(&world->client, &wishes), OTA_OK);
+    assert_string_equal(wishes_of_next_poll(world, 1000), "&opt_out=1");
+    wishes = (struct ota_client_wishes){.postpone_seconds = 3600};
+    assert_int_equal(ota_client_set_wishes(&world->client, &wishes), OTA_OK);
+    assert_in_range(postponing_of_next_poll(world), 3480, 3600);
+    world_run(world, world_never, WORLD_MINUTE_MS * 30);
+    ota_client_poll_now(&world->client);
+    assert_in_range(postponing_of_next_poll(world), 1600, 1800);
+    world_run(world, world_never, WORLD_MINUTE_MS * 31);
+    ota_client_poll_now(&world->client);
+    assert_string_equal(wishes_of_next_poll(world, 1000), "");
+
+    wishes = (struct ota_client_wishes){.postpone_seconds = OTA_CLIENT_POSTPONE_SECONDS_MAX + 1};
+    assert_int_equal(ota_client_set_wishes(&world->client, &wishes), OTA_E_RANGE);
+    wishes = (struct ota_client_wishes){.has_utc_offset = true, .utc_offset_minutes = 1081};
+    assert_int_equal(ota_client_set_wishes(&world->client, &wishes), OTA_E_RANGE);
+}
+
+static void test_health(void **state)
+{
+    struct world *world = world_fresh(state);
+    const struct world_report *told;
+
+    world_boot(world);
+    assert_int_equal(ota_client_report_health(&world->client, 1, ""), OTA_E_MISSING);
+    world_update(world);
+    assert_int_equal(ota_client_report_health(&world->client, 0, ""), OTA_E_RANGE);
+    assert_int_equal(ota_client_report_health(&world->client, 65536, ""), OTA_E_RANGE);
+    assert_int_equal(ota_client_report_health(&world->client, 1, "no word"), OTA_E_RANGE);
+    assert_int_equal(ota_client_report_health(&world->client, 3, "watchdog"), OTA_OK);
+    world_boot(world); /* kept over a reset */
+    world_run(world, world_never, WORLD_MINUTE_MS);
+    assert_int_equal(world_count(world, OTA_EVENT_HEALTH), 1);
+    told = world_report_of(world, OTA_EVENT_HEALTH, 0);
+    assert_int_equal(told->events, 3);
+    assert_string_equal(told->reason, "watchdog");
+    assert_string_equal(told->deployment, "42");
+    assert_true(told->seq > world_report_of(world, OTA_EVENT_CONFIRMED, 0)->seq);
+}
+
 static void fail_reports(struct world *world, const struct ota_http_request *request,
                          struct world_answer *answer)
 {
@@ -646,6 +730,9 @@ int main(void)
         {TEST("a device that the server forgot enrols again", test_token_forgotten)},
         {TEST("an enrolment without a good token is repeated", test_bad_enrolment)},
         {TEST("a config that can't work is refused", test_config)},
+        {TEST("the owner's wishes stand in each poll, as long as they hold", test_wishes)},
+        {TEST("the application's bad events are told about the image that it confirmed",
+              test_health)},
         {TEST("a report is repeated under its number until it is taken", test_report_repeated)},
         {TEST("reports outlive resets and come in order", test_reports_kept)},
         {TEST("when there are too many reports the newest are kept", test_reports_overflow)},
