@@ -133,6 +133,13 @@ static int read_item(struct ota_provision *provision, const struct item *item)
         return OTA_OK;
     case OTA_PROVISION_NETWORK:
         return read_network(&provision->network, item);
+    case OTA_PROVISION_BROKER:
+        return read_text(&provision->broker, item);
+    case OTA_PROVISION_BROKER_ADDRESS:
+        return read_text(&provision->broker_address, item);
+    case OTA_PROVISION_BROKER_PORT:
+        provision->broker_port = item->len == 4 ? (uint16_t)get32(item->bytes) : 0;
+        return OTA_OK;
     case OTA_PROVISION_SERVER_KEYS:
         return read_keys(&provision->server_keys, &provision->server_key_count, item);
     case OTA_PROVISION_RELEASE_KEYS:
@@ -157,6 +164,7 @@ static bool is_complete(const struct ota_provision *provision)
             return false;
     return provision->device_id != NULL && provision->host != NULL &&
            provision->authority != NULL && provision->port != 0 &&
+           (provision->broker == NULL) == (provision->broker_port == 0) &&
            provision->server_key_count > 0 && provision->release_key_count > 0 &&
            (provision->chain_len == 0) == (provision->key.x == NULL);
 }

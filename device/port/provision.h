@@ -55,6 +55,9 @@ enum ota_provision_item { /* on flash; never reused */
                               15, /* what HTTP calls the host: with the port, if it is unusual */
                           OTA_PROVISION_NETWORK =
                               16, /* struct ota_provision_network; none: ask DHCP */
+                          OTA_PROVISION_BROKER = 17, /* the MQTT broker's name, likewise */
+                          OTA_PROVISION_BROKER_ADDRESS = 18,
+                          OTA_PROVISION_BROKER_PORT = 19, /* u32 */
 };
 
 /* IPv4 addresses as they go over the wire. */
@@ -75,6 +78,9 @@ struct ota_provision {
     const char *address;
     uint16_t port;
     const struct ota_provision_network *network;
+    const char *broker; /* spoken to as the server is: with TLS if there are anchors */
+    const char *broker_address;
+    uint16_t broker_port;
     const uint8_t (*server_keys)[OTA_PUBLIC_KEY_LEN];
     uint32_t server_key_count;
     const uint8_t (*release_keys)[OTA_PUBLIC_KEY_LEN];

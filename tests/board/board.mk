@@ -49,7 +49,7 @@ DELTA_DECODER := $(wildcard protocol/delta*.c) protocol/crc32.c
 $(ARM)/firmware/delta.elf: $(call arm_objects,$(DELTA_DECODER))
 
 NODE_TESTS += $(wildcard tests/board/*.test.mjs)
-compile: $(BOARD) $(BOARD_FAST) $(BOARD_FIRMWARE) $(BOARD_APPS) $(BOOT_ELFS) $(ARM)/nucleo-f429zi.bin $(ARM)/app-f407.bin
+compile: $(BOARD) $(BOARD_FAST) $(BOARD_FIRMWARE) $(BOARD_APPS) $(BOOT_ELFS) $(ARM)/nucleo-f429zi.bin $(ARM)/nucleo-f429zi-mqtt.bin $(ARM)/app-f407.bin
 
 # For one file of tests.
 BOARD_TEST_SECONDS := 5400

@@ -22,11 +22,13 @@ async function freePort() {
 }
 
 export class Mosquitto {
-  static async start(dir) {
+  // `authority`: the base name of a CA's .pem and .key, instead of one of its own.
+  static async start(dir, { authority } = {}) {
     const broker = new Mosquitto();
     broker.dir = dir;
     fs.mkdirSync(dir, { recursive: true });
-    broker.#makeAuthority();
+    if (authority) for (const type of ["pem", "key"]) fs.copyFileSync(`${authority}.${type}`, broker.file(`ca.${type}`));
+    else broker.#makeAuthority();
     broker.certify("broker", "localhost");
     broker.certify("otad", "_otad");
     broker.port = await freePort();

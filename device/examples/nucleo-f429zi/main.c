@@ -7,6 +7,7 @@
 #include <lwip/timeouts.h>
 
 #include "device/core/client.h"
+#include "device/examples/nucleo-f429zi/broker.h"
 #include "device/net/tls_bearssl.h"
 #include "device/net/transport_lwip.h"
 #include "device/port/provision.h"
@@ -42,6 +43,8 @@ struct app {
     struct ota_platform platform;
     struct ota_client_config config;
     struct ota_client client;
+    struct broker_config broker_config;
+    struct broker *broker; /* NULL: none */
     uint32_t blink_ms;
 };
 
@@ -148,8 +151,23 @@ static int start_client(struct app *app)
         .self_test_ctx = app,
         .poll_ms = POLL_MS,
         .trial_ms_max = TRIAL_MS,
+        .wait_seconds = OTA_WAIT_SECONDS_MAX,
     };
     return ota_client_init(&app->client, &app->config, stm32f4_millis());
+}
+
+static void start_broker(struct app *app)
+{
+    app->broker_config = (struct broker_config){
+        .provision = &app->provision,
+        .product = APP_PRODUCT,
+        .client = &app->client,
+        .ctx = app,
+        .random = stm32f4_random,
+        .time_floor = time_floor,
+        .log = log_line,
+    };
+    app->broker = broker_start(&app->broker_config, stm32f4_millis());
 }
 
 /* Application. */
@@ -173,6 +191,7 @@ int main(void)
         stm32f4_lwip_start(&app.netif, &app.eth, app.provision.network);
         start_transport(&app);
         error = start_client(&app);
+        start_broker(&app);
     }
     if (error != OTA_OK)
         stm32f4_log(ota_error_name(error));
@@ -182,8 +201,10 @@ int main(void)
         if (error == OTA_OK) {
             stm32f4_eth_poll(&app.netif);
             sys_check_timeouts();
-            if (is_online(&app))
+            if (is_online(&app)) {
                 (void)ota_client_step(&app.client, stm32f4_millis());
+                broker_step(app.broker, stm32f4_millis());
+            }
         }
         stm32f4_sleep();
     }

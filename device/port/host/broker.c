@@ -113,7 +113,12 @@ struct host_broker *host_broker_new(const struct host_options *options, struct h
 
 uint32_t host_broker_step(struct host_broker *broker, uint32_t now_ms)
 {
+    struct ota_client_status status;
+
     if (broker == NULL)
+        return UINT32_MAX;
+    ota_client_status(broker->client, &status);
+    if (!status.enrolled) /* the server has to know who it is that is online */
         return UINT32_MAX;
     if (!broker->open)
         ota_mqtt_init(&broker->mqtt, &broker->config, now_ms);

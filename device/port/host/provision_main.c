@@ -33,6 +33,8 @@ static const char usage[] =
     "  --server-key PUB.pem    what signs manifests, from `otactl server-key`; may be repeated\n"
     "  --release-key PUB.pem   what signs releases; may be repeated\n"
     "  --cert FILE --key FILE  PEM: the device's own certificate and its P-256 key\n"
+    "  --broker URL            mqtts://NAME[:PORT]: an MQTT broker to listen on, of the same CA\n"
+    "  --broker-address IP     where that is\n"
     "  -o FILE                 the block, to be programmed at the port's address\n";
 
 struct values {
@@ -55,6 +57,8 @@ struct options {
     struct values netmask;
     struct values gateway;
     struct values dns;
+    struct values broker;
+    struct values broker_address;
     struct values output;
 };
 
@@ -130,27 +134,66 @@ static int add_points(struct block *block, enum ota_provision_item type, const s
     return 0;
 }
 
-/* scheme://name[:port] */
-static int add_server(struct block *block, const char *url, bool *tls)
-{
+/* A URL of one of two schemes, the second without TLS: scheme://name[:port]. */
+struct url {
     char name[TEXT_LEN_MAX];
-    uint8_t port_bytes[4];
-    unsigned port = 0;
-    *tls = strncmp(url, "https://", 8) == 0;
-    if (!*tls && strncmp(url, "http://", 7) != 0)
-        return fail(url, "has to begin with https:// or http://");
-    const char *host = url + (*tls ? 8 : 7);
-    size_t len = strcspn(host, ":/");
-    if (len == 0 || len >= sizeof name || strchr(host, '/') != NULL)
-        return fail(url, "has to be a name and perhaps a port, without a path");
-    memcpy(name, host, len);
-    name[len] = '\0';
-    if (host[len] == ':' && (sscanf(host + len, ":%5u", &port) != 1 || port > 65535))
-        return fail(url, "has a bad port");
-    put32(port_bytes, port != 0 ? port : *tls ? 443 : 80);
-    add_text(block, OTA_PROVISION_HOST, name);
-    add_text(block, OTA_PROVISION_AUTHORITY, port != 0 ? host : name);
-    add(block, OTA_PROVISION_PORT, port_bytes, sizeof port_bytes);
+    const char *authority; /* name and port as they stand there */
+    unsigned port;         /* 0: not given */
+    bool tls;
+};
+
+static int read_url(struct url *url, const char *text, const char *secure, const char *plain)
+{
+    url->tls = strncmp(text, secure, strlen(secure)) == 0;
+    if (!url->tls && strncmp(text, plain, strlen(plain)) != 0)
+        return fail(text,
+                    "has to begin with https:// or mqtts:// (or, without TLS, http:// or mqtt://)");
+    url->authority = text + strlen(url->tls ? secure : plain);
+    url->port = 0;
+    size_t len = strcspn(url->authority, ":/");
+    if (len == 0 || len >= sizeof url->name || strchr(url->authority, '/') != NULL)
+        return fail(text, "has to be a name and perhaps a port, without a path");
+    memcpy(url->name, url->authority, len);
+    url->name[len] = '\0';
+    if (url->authority[len] == ':' &&
+        (sscanf(url->authority + len, ":%5u", &url->port) != 1 || url->port > 65535))
+        return fail(text, "has a bad port");
+    return 0;
+}
+
+static void add_number(struct block *block, enum ota_provision_item type, uint32_t number)
+{
+    uint8_t bytes[4];
+    put32(bytes, number);
+    add(block, type, bytes, sizeof bytes);
+}
+
+static int add_server(struct block *block, const char *text, bool *tls)
+{
+    struct url url;
+    if (read_url(&url, text, "https://", "http://") != 0)
+        return 1;
+    *tls = url.tls;
+    add_text(block, OTA_PROVISION_HOST, url.name);
+    add_text(block, OTA_PROVISION_AUTHORITY, url.port != 0 ? url.authority : url.name);
+    add_number(block, OTA_PROVISION_PORT, url.port != 0 ? url.port : url.tls ? 443 : 80);
+    return 0;
+}
+
+static int add_broker(struct block *block, const struct options *options, bool tls)
+{
+    struct url url;
+    if (options->broker.count == 0)
+        return 0;
+    if (read_url(&url, options->broker.items[0], "mqtts://", "mqtt://") != 0)
+        return 1;
+    if (url.tls != tls)
+        return fail(options->broker.items[0],
+                    "is spoken to as the server is: both with TLS or none");
+    add_text(block, OTA_PROVISION_BROKER, url.name);
+    add_number(block, OTA_PROVISION_BROKER_PORT, url.port != 0 ? url.port : tls ? 8883 : 1883);
+    if (options->broker_address.count > 0)
+        add_text(block, OTA_PROVISION_BROKER_ADDRESS, options->broker_address.items[0]);
     return 0;
 }
 
@@ -235,6 +278,8 @@ static int fill(struct block *block, const struct options *options)
         return fail("--cacert", "goes with https://, and only with it");
     if (tls && add_anchors(block, options->cacert.items[0]) != 0)
         return 1;
+    if (add_broker(block, options, tls) != 0)
+        return 1;
     if (options->cert.count != options->key.count)
         return fail("--cert", "goes with --key");
     if (options->cert.count > 0 &&
@@ -282,6 +327,8 @@ static struct values *find(struct options *options, const char *name)
         {"--netmask", &options->netmask},
         {"--gateway", &options->gateway},
         {"--dns", &options->dns},
+        {"--broker", &options->broker},
+        {"--broker-address", &options->broker_address},
         {"-o", &options->output},
     };
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++)

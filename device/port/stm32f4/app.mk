@@ -2,6 +2,7 @@
 #
 #   build/arm/nucleo-f429zi.elf, .bin     device/examples/nucleo-f429zi
 #   build/arm/app-f407.elf, .bin          the same program for an STM32F407 board
+#   build/arm/nucleo-f429zi-mqtt.elf, .bin   the example, listening on an MQTT broker
 
 APP := $(ARM)/app
 APP_PRODUCT ?= $(BOOT_PRODUCT)
@@ -43,14 +44,21 @@ $(APP_OBJECTS): | $(LWIP)/.fetched $(BEARSSL)/.fetched
 
 # Bytes: the primary slot less header and signature, SRAM1 to 3 less the boot report.
 NUCLEO := device/examples/nucleo-f429zi/main.c device/port/stm32f4/board_f429.c
+NUCLEO_NO_BROKER := device/examples/nucleo-f429zi/broker_none.c
+NUCLEO_BROKER := device/examples/nucleo-f429zi/broker_mqtt.c device/net/mqtt_lwip.c device/net/mqtt_frame.c
 NUCLEO_MEMORY := -Wl,--defsym=APP_FLASH_LEN=0xbfa00 -Wl,--defsym=APP_RAM_LEN=0x2ffe0
-$(ARM)/nucleo-f429zi.elf: $(NUCLEO:%.c=$(APP)/%.o) $(APP_OBJECTS) device/port/stm32f4/app.ld
+$(ARM)/nucleo-f429zi.elf: $(NUCLEO_NO_BROKER:%.c=$(APP)/%.o)
+$(ARM)/nucleo-f429zi-mqtt.elf: $(NUCLEO_BROKER:%.c=$(APP)/%.o) $(APP)/lwip/apps/mqtt/mqtt.o
+$(APP)/device/net/mqtt_lwip.o: APP_CPPFLAGS += $(MQTT_LWIP_CPPFLAGS)
+$(APP)/lwip/apps/mqtt/mqtt.o: APP_CPPFLAGS += $(MQTT_CLIENT_CPPFLAGS)
+$(NUCLEO_BROKER:%.c=$(APP)/%.o): | $(LWIP)/.fetched $(BEARSSL)/.fetched
+$(ARM)/nucleo-f429zi.elf $(ARM)/nucleo-f429zi-mqtt.elf: $(NUCLEO:%.c=$(APP)/%.o) $(APP_OBJECTS) device/port/stm32f4/app.ld
 	@echo "  ARMLD $@"
 	$(Q)$(ARM_CC) $(ARM_LDFLAGS) $(APP_CFLAGS) $(NUCLEO_MEMORY) -Wl,-Map=$(@:.elf=.map) \
 	    -T device/port/stm32f4/app.ld -o $@ $(filter %.o,$^)
 
 # 384 KB less header and signature, and SRAM1 and 2.
-F407 := device/examples/nucleo-f429zi/main.c device/port/stm32f4/board_f407.c
+F407 := device/examples/nucleo-f429zi/main.c $(NUCLEO_NO_BROKER) device/port/stm32f4/board_f407.c
 F407_MEMORY := -Wl,--defsym=APP_FLASH_LEN=0x5fa00 -Wl,--defsym=APP_RAM_LEN=0x1ffe0
 $(ARM)/app-f407.elf: $(F407:%.c=$(APP)/%.o) $(APP_OBJECTS) device/port/stm32f4/app.ld
 	@echo "  ARMLD $@"

@@ -35,7 +35,10 @@
 #define MEM_SIZE (6 * 1024) /* bytes: send segments */
 #define PBUF_POOL_SIZE 1
 #define PBUF_POOL_BUFSIZE 256
-#define MEMP_NUM_TCP_PCB 4
+#define MEMP_NUM_TCP_PCB 5
+#define MEMP_NUM_ALTCP_PCB 6 /* two a connection with TLS: HTTP, MQTT, and one in closing */
+#define MEMP_NUM_SYS_TIMEOUT (LWIP_NUM_SYS_TIMEOUT_INTERNAL + 1) /* MQTT's */
+#define MQTT_VAR_HEADER_BUFFER_LEN 256                           /* bytes: OTA_MQTT_PACKET_MAX */
 #define MEMP_NUM_TCP_PCB_LISTEN 1
 #define MEMP_NUM_TCP_SEG 12
 #define MEMP_NUM_UDP_PCB 2
