@@ -65,6 +65,7 @@ faults: $(NODE_MODULES) ## kill and fail at every write, sync and rename of a ch
 
 include tests/board/board.mk
 include tests/demo/demo.mk
+include tests/browser/browser.mk
 include tests/ops/ops.mk
 include tests/docker/docker.mk
 include tests/bench/bench.mk

@@ -25,8 +25,8 @@ async function problemOf(response) {
   }
 }
 
-export async function call(method, path, { body, type, signal, again = true } = {}) {
-  const headers = {};
+export async function call(method, path, { body, type, signal, headers: more = {}, again = true } = {}) {
+  const headers = { ...more };
   if (body !== undefined) headers["Content-Type"] = type ?? "application/json";
   let response;
   try {
@@ -40,7 +40,7 @@ export async function call(method, path, { body, type, signal, again = true } = 
   const problem = await problemOf(response);
   if (response.status === 401 && again && signInAgain && path !== "/session") {
     await signInAgain();
-    return call(method, path, { body, type, signal, again: false });
+    return call(method, path, { body, type, signal, headers: more, again: false });
   }
   throw new ApiError(response.status, problem);
 }

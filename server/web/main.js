@@ -86,12 +86,13 @@ async function show(main, nav) {
     else link.removeAttribute("aria-current");
   }
   if (!found) {
+    main.removeAttribute("aria-busy");
     fill(main, h("div.page", head("Nothing is here"), h("p", "The address leads nowhere. ", h("a", { href: "#/" }, "Go to the overview"))));
     return;
   }
+  // The page before stays until this one has what it shows.
   const page = h("div.page");
-  fill(main, page);
-  window.scrollTo(0, 0);
+  main.setAttribute("aria-busy", "true");
   try {
     await found.entry.page(page, { ...found.context, signal, session });
   } catch (error) {
@@ -99,6 +100,9 @@ async function show(main, nav) {
     fill(page, head("This page can't be shown"), problem(error), h("div", h("button", { onclick: () => show(main, nav) }, "Try again")));
   }
   if (signal.aborted) return;
+  main.removeAttribute("aria-busy");
+  fill(main, page);
+  window.scrollTo(0, 0);
   const title = page.querySelector("h1")?.textContent;
   document.title = title ? `${title} · otad` : "otad";
 }

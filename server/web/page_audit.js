@@ -1,10 +1,18 @@
 // Who changed what.
 import { get, query } from "./api.js";
 import { fill, h } from "./dom.js";
-import { date, words } from "./format.js";
+import { capital, date, words } from "./format.js";
 import { box, card, empty, head, moreButton, table } from "./ui.js";
 
-const what = (action) => words(action.replace(".", ": ").replaceAll("-", " "));
+const DONE = { create: "made", change: "changed", set: "set", delete: "deleted", start: "started", pause: "paused", resume: "resumed", cancel: "cancelled", halt: "halted", advance: "moved on", rollback: "rolled back", import: "imported", token: "given a new token", tags: "tagged" };
+const ONE = { devices: "device", rollouts: "rollout", groups: "group", tokens: "API token", users: "person", "release-keys": "release key", "enrolment-keys": "enrolment key" };
+
+// devices.change -> Device changed
+function what(action) {
+  const [subject, verb] = action.split(".");
+  if (subject === "session") return verb === "create" ? "Signed in" : "Signed out";
+  return capital(`${ONE[subject] ?? words(subject)} ${DONE[verb] ?? words(verb)}`);
+}
 
 const COLUMNS = [
   { label: "When", cell: (entry) => h("time.nowrap", { datetime: entry.time }, date(entry.time)) },
@@ -24,7 +32,7 @@ export async function audit(page, { params, signal, session }) {
   const list = h("div");
   let rows = [];
   async function show(more) {
-    const data = await get(query("/audit", { limit: 100, cursor: more, actor: actor.value.trim() }), { signal });
+    const data = await get(query("/audit", { limit: 50, cursor: more, actor: actor.value.trim() }), { signal });
     rows = more ? [...rows, ...data.items] : data.items;
     fill(list, rows.length > 0 ? table(COLUMNS, rows, { label: "Changes" }) : empty("audit", "No change fits", "Every change that is made through the API or the program is written down here."), moreButton(data.next, () => show(data.next)));
   }

@@ -96,6 +96,7 @@ export async function devices(page, { params, signal, session }) {
   let asked = 0;
 
   async function show(more) {
+    if (signal.aborted) return;
     const turn = ++asked;
     const chosen = filters();
     history.replaceState(null, "", query("#/devices", chosen));
@@ -114,7 +115,7 @@ export async function devices(page, { params, signal, session }) {
       fill(list, filtered
         ? empty("devices", "No device fits", "Change or clear the filters above.", h("button", { onclick: clear }, "Clear the filters"))
         : empty("devices", "No device yet", "Register one, import many from a CSV file, or make an enrolment key with which devices register themselves.", session.role !== "viewer" && h("button.main", { onclick: add }, "Add a device")));
-    else fill(list, table(COLUMNS, rows, { label: "Devices" }), moreButton(data.next, () => show(data.next)));
+    else fill(list, table(COLUMNS, rows, { label: "Devices", compact: true }), moreButton(data.next, () => show(data.next)));
   }
   function clear() {
     search.value = tags.value = shows.value = version.value = group.value = "";

@@ -9,7 +9,14 @@ import { badge, box, card, confirm, dot, empty, field, head, moreButton, say, se
 
 // ---- what can be done ----
 
-const order = (rollout, command, body) => post(`/rollouts/${rollout.id}/${command}`, body ?? {});
+// As an input of the kind datetime-local has it.
+function localTime(time) {
+  const at = new Date(time);
+  return new Date(at.getTime() - at.getTimezoneOffset() * 60e3).toISOString().slice(0, 16);
+}
+
+// Only if the rollout is still as it was shown.
+const order = (rollout, command, body) => post(`/rollouts/${rollout.id}/${command}`, body ?? {}, { headers: { "If-Match": `"${rollout.revision}"` } });
 
 // Each says before what it does, and to how many devices.
 const COMMANDS = {
@@ -25,14 +32,23 @@ const COMMANDS = {
   advance: {
     button: "Next stage",
     ask: (rollout, reach, sum) => ({ title: "Go on to the next stage?", text: [`Stage ${rollout.current_stage} is taken as it is; stage ${rollout.current_stage + 1} begins. ${count(sum.waiting, "device")} of the rollout still wait.`], submit: "Go on", danger: false }),
+    body: () => ({ force: true }),
+  },
+  schedule: {
+    button: "Schedule",
+    input: () => h("input", { type: "datetime-local", required: true, value: localTime(Date.now() + 3600e3) }), label: "Start at", hint: "In your own time zone.",
+    ask: (rollout, reach) => ({ title: `Schedule ${rollout.name}`, text: [`It starts by itself, and offers ${rollout.product} ${rollout.version} to ${count(reach, "device")} as of now.`], submit: "Schedule", danger: false }),
+    body: (rollout, value) => ({ start_at: new Date(value).toISOString().replace(/\.\d+Z$/, "Z") }),
   },
   pause: {
     button: "Pause",
     ask: (rollout, reach, sum) => ({ title: `Pause ${rollout.name}?`, text: [`${count(sum.waiting, "device")} that wait get no offer until you resume.`, `${count(sum.busy, "device")} under way may finish.`], submit: "Pause", danger: false }),
   },
   halt: {
-    button: "Halt", danger: true, note: true,
+    button: "Halt", danger: true,
+    input: () => h("input", { required: true, maxlength: 160, placeholder: "What you saw" }), label: "Reason", hint: "Everybody who looks at this rollout reads it.",
     ask: (rollout, reach, sum) => ({ title: `Halt ${rollout.name}?`, text: [`${count(sum.waiting, "device")} that wait get no offer, and the rollout counts as bad.`, `${count(sum.busy, "device")} under way may finish; ${count(sum.succeeded, "device")} keep ${rollout.version}.`], submit: `Halt for ${count(sum.waiting + sum.busy, "device")}` }),
+    body: (rollout, value) => ({ reason: value }),
   },
   cancel: {
     button: "Cancel", danger: true,
@@ -41,9 +57,9 @@ const COMMANDS = {
 };
 
 const ALLOWED = {
-  draft: ["start", "cancel"],
-  scheduled: ["pause", "cancel"],
-  running: ["pause", "halt", "cancel"],
+  draft: ["start", "schedule", "cancel"],
+  scheduled: ["start", "schedule", "cancel"],
+  running: ["advance", "pause", "halt", "cancel"],
   paused: ["resume", "halt", "cancel"],
   halted: ["resume", "cancel"],
   completed: [],
@@ -57,40 +73,39 @@ async function reachOf(rollout) {
 
 async function run(rollout, name, after) {
   const command = COMMANDS[name];
-  const sum = totals(rollout);
-  const reach = name === "start" ? await reachOf(rollout) : 0;
-  const note = h("input", { name: "note", placeholder: "What you saw, for the log", maxlength: 200 });
+  const reach = ["start", "schedule"].includes(name) ? await reachOf(rollout) : 0;
+  const input = command.input?.();
   const done = await confirm({
-    ...command.ask(rollout, reach, sum),
-    content: command.note && field("Why", note, { optional: true }),
-    act: () => order(rollout, name, command.note && note.value.trim() ? { reason: note.value.trim() } : command.body?.(rollout)),
+    ...command.ask(rollout, reach, totals(rollout)),
+    content: input && field(command.label, input, { hint: command.hint }),
+    act: () => order(rollout, name, command.body?.(rollout, input?.value.trim())),
   });
   if (!done) return;
   say(`${command.button}: done.`);
   await after();
 }
 
-async function rollBack(rollout, after) {
+async function rollBack(rollout) {
   const firmware = (await get("/firmware?limit=500")).items.filter((one) => one.product === rollout.product && one.hardware === rollout.hardware && one.id !== rollout.firmware);
   const sum = totals(rollout);
   const has = sum.succeeded + sum.unhealthy;
+  const ended = rollout.state === "completed";
   if (firmware.length === 0) {
     await confirm({ title: "Nothing to roll back to", text: [`There is no other release of ${rollout.product} for ${rollout.hardware} on this server. Upload the one that devices should go back to.`], submit: "OK", danger: false, act: async () => {} });
     return;
   }
-  const to = select(firmware.reverse().map((one) => [one.id, `${one.product} ${one.version}`]), firmware[0].id, { name: "to" });
+  const to = select([["", "the release before it"], ...firmware.reverse().map((one) => [one.id, `${one.product} ${one.version}`])], "", { name: "to" });
   let made;
   const done = await confirm({
     title: `Roll ${rollout.name} back?`,
-    text: [`${count(has, "device")} that run ${rollout.version} go back to the release below, at once and in a rollout of its own.`, rollout.state === "running" || rollout.state === "paused" || rollout.state === "halted" ? `This rollout ends: ${count(sum.waiting + sum.busy, "device")} no longer get ${rollout.version}.` : ""].filter(Boolean),
+    text: [`${count(has, "device")} that run ${rollout.version} go back to the release below, at once and in a rollout of its own.`, !ended && `This rollout ends: ${count(sum.waiting + sum.busy, "device")} no longer get ${rollout.version}.`].filter(Boolean),
     submit: `Roll ${count(has, "device")} back`,
     content: field("Go back to", to),
-    act: async () => { made = await order(rollout, "rollback", { firmware: Number(to.value) }); },
+    act: async () => { made = await post(`/rollouts/${rollout.id}/rollback`, to.value ? { firmware: Number(to.value) } : {}); },
   });
   if (!done) return;
   say("The rollback has begun.");
-  if (made?.id && made.id !== rollout.id) location.hash = `#/rollouts/${made.id}`;
-  else await after();
+  location.hash = `#/rollouts/${made.id}`;
 }
 
 function actions(rollout, session, after) {
@@ -101,7 +116,7 @@ function actions(rollout, session, after) {
     return h(main ? "button.main" : danger ? "button.danger" : "button", { type: "button", "data-key": name, onclick: (event) => guard(event.target, () => run(rollout, name, after)) }, button);
   });
   if (["running", "paused", "halted", "completed"].includes(rollout.state) && totals(rollout).succeeded > 0)
-    buttons.push(h("button.danger", { type: "button", "data-key": "rollback", onclick: (event) => guard(event.target, () => rollBack(rollout, after)) }, "Roll back"));
+    buttons.push(h("button.danger", { type: "button", "data-key": "rollback", onclick: (event) => guard(event.target, () => rollBack(rollout)) }, "Roll back"));
   return buttons;
 }
 
@@ -129,11 +144,11 @@ function rules(stage) {
   return parts.join(" · ");
 }
 
-function stageBlock(stage, i) {
+function stageBlock(rollout, stage, i) {
   const sum = sumOf(stage);
   return h("div.stage",
     h("div.top",
-      h("div.row", h("h3", `Stage ${i + 1}: ${stageName(stage)}`), badge(stage.state)),
+      h("div.row", h("h3", `Stage ${i + 1}: ${stageName(stage)}`), badge(stage.state === "active" && ["paused", "halted", "cancelled"].includes(rollout.state) ? rollout.state : stage.state)),
       h("span.small", `${number(sum.succeeded)} of ${number(sum.targeted)} · ${percent(sum.succeeded, sum.targeted)}`)),
     bar(stageParts(sum), sum.targeted),
     counts(sum),
@@ -145,7 +160,7 @@ function facts(rollout) {
     ["Release", h("a.mono", { href: "#/releases" }, `${rollout.product} ${rollout.version}`)],
     ["Hardware", rollout.hardware],
     ["Only", [rollout.groups.length > 0 ? `groups ${rollout.groups.join(", ")}` : null, rollout.tags ? `tags ${rollout.tags}` : null].filter(Boolean).join("; ") || "all of the product"],
-    ["Started", rollout.started_at ? date(rollout.started_at) : "not yet"],
+    rollout.state === "scheduled" ? ["Starts", date(rollout.start_at)] : ["Started", rollout.started_at ? date(rollout.started_at) : "not yet"],
     ["Ended", rollout.ended_at ? date(rollout.ended_at) : "–"],
   ];
   return h("dl.facts", rows.map(([name, value]) => h("div", h("dt", name), h("dd", value))));
@@ -163,7 +178,7 @@ const DEVICE_COLUMNS = [
 const STATES = ["offered", "downloading", "installing", "trial", "retry", "succeeded", "failed", "reverted", "timed_out", "unhealthy", "skipped"];
 
 function eventLine(event) {
-  return h("li", h("div", capital(eventText(event)), event.actor && h("span.muted", ` · by ${event.actor}`)), when(event.time));
+  return h("li", h("div", capital(eventText(event).replace(/^(was|is) /, "")), event.actor && h("span.muted", ` · by ${event.actor}`)), when(event.time));
 }
 
 function banner(rollout) {
@@ -178,7 +193,7 @@ export async function rollout(page, { id, signal, session }) {
   const path = `/rollouts/${encodeURIComponent(id)}`;
   const top = part("div", (data) => [head(data.name, { crumb: ["Rollouts", "#/rollouts"], beside: badge(data.state), actions: [live, ...actions(data, session, show)] })]);
   const notice = part("div", (data) => banner(data));
-  const stages = part("div", (data) => data.stages.map(stageBlock));
+  const stages = part("div", (data) => data.stages.map((stage, i) => stageBlock(data, stage, i)));
   const about = part("div", facts);
   const events = part("ul.lines.pairs", (items) => items.map(eventLine));
   const list = h("div");

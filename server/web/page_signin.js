@@ -14,7 +14,7 @@ export function signInForm(onSession) {
   const byToken = form({ submit: "Sign in", done: "Signing in…", onsubmit: async () => onSession(await post("/session", { token: token.value.trim() })) },
     field("API token", token, { hint: "The first start leaves one in the file admin-token of the data directory." }));
 
-  const ways = [["user", "User and password", byUser, user], ["token", "API token", byToken, token]];
+  const ways = [["user", "Password", byUser, user], ["token", "API token", byToken, token]];
   const buttons = ways.map(([key, name]) => h("button", { type: "button", onclick: () => choose(key, true) }, name));
   function choose(key, focus) {
     ways.forEach(([each, , element, first], i) => {
@@ -44,5 +44,5 @@ export function signIn(onSession) {
     h("div.brand", h("img", { src: "/web/icon.svg", alt: "" }), "otad"),
     h("h1", "Sign in"),
     h("p.muted", "Firmware updates for your fleet."),
-    h("div.stack", h("div"), signInForm(onSession))));
+    signInForm(onSession)));
 }

@@ -54,9 +54,9 @@ export function empty(name, title, text, action) {
 }
 
 // columns: [{ label, number, cell(row), act }]
-export function table(columns, rows, { stacks = true, label } = {}) {
+export function table(columns, rows, { stacks = true, compact, label } = {}) {
   return h("div.scroll", { tabindex: stacks ? null : "0", role: stacks ? null : "region", "aria-label": stacks ? null : label },
-    h(stacks ? "table.stacks" : "table", { "aria-label": label },
+    h(compact ? "table.stacks.compact" : stacks ? "table.stacks" : "table", { "aria-label": label },
       h("thead", h("tr", columns.map((column) => h(column.number ? "th.number" : "th", { scope: "col" }, column.label || h("span.hidden-text", column.hidden ?? "Actions"))))),
       h("tbody", rows.map((row) => h("tr", columns.map((column) => {
         const content = column.cell(row);
@@ -96,7 +96,7 @@ export function select(options, value, props = {}) {
 
 // A form that keeps what was typed: on an error everything stays, and the error is shown and read out.
 export function form({ submit, done, danger, onsubmit, oncancel }, ...children) {
-  const trouble = h("div", { "aria-live": "assertive" });
+  const trouble = h("div.trouble", { "aria-live": "assertive" });
   const button = h(danger ? "button.main.danger" : "button.main", { type: "submit" }, submit);
   const element = h("form", {
     novalidate: true,

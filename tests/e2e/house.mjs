@@ -228,12 +228,17 @@ export class House {
   }
 
   // Register a device in a group of its own name and start it; `image` is what its flash is born with.
-  addDevice(id, image, { product = this.product, hardware = this.hardware, flags = [] } = {}) {
+  // `token`: it is registered already.
+  addDevice(id, image, { product = this.product, hardware = this.hardware, token, flags = [] } = {}) {
     const dir = this.file(id);
     fs.mkdirSync(dir);
-    this.otactl("group", "add", id);
-    this.otactl("device", "add", id, "--product", product, "--hardware", hardware, "--group", id,
-      "-o", path.join(dir, "token"));
+    if (token) {
+      fs.writeFileSync(path.join(dir, "token"), `${token}\n`);
+    } else {
+      this.otactl("group", "add", id);
+      this.otactl("device", "add", id, "--product", product, "--hardware", hardware, "--group", id,
+        "-o", path.join(dir, "token"));
+    }
     const device = new Device(this, id, [
       "--dir", dir, "--id", id, "--product", product, "--hardware", hardware,
       ...this.deviceServer(), "--token-file", path.join(dir, "token"),
