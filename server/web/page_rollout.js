@@ -149,9 +149,9 @@ function stageBlock(rollout, stage, i) {
   return h("div.stage",
     h("div.top",
       h("div.row", h("h3", `Stage ${i + 1}: ${stageName(stage)}`), badge(stage.state === "active" && ["paused", "halted", "cancelled"].includes(rollout.state) ? rollout.state : stage.state)),
-      h("span.small", `${number(sum.succeeded)} of ${number(sum.targeted)} · ${percent(sum.succeeded, sum.targeted)}`)),
+      rollout.state !== "draft" && h("span.small", `${number(sum.succeeded)} of ${number(sum.targeted)} · ${percent(sum.succeeded, sum.targeted)}`)),
     bar(stageParts(sum), sum.targeted),
-    counts(sum),
+    rollout.state !== "draft" && counts(sum),
     h("p.small.muted", rules(stage)));
 }
 

@@ -74,8 +74,8 @@ describe("the story in the browser", () => {
     await dialog().getByRole("button", { name: "Register key" }).click();
     await page.getByRole("cell", { name: "house", exact: true }).waitFor();
     await go(page, "#/releases", "Releases");
-    // The next two by drag and drop.
-    for (const [image, version] of [[images.good, "1.1.0"], [images.bad, "1.2.0"]]) {
+    // By drag and drop.
+    for (const [image, version] of [[images.old, "1.0.0"], [images.good, "1.1.0"], [images.bad, "1.2.0"]]) {
       const data = await page.evaluateHandle((text) => {
         const transfer = new DataTransfer();
         transfer.items.add(new File([Uint8Array.from(atob(text), (c) => c.charCodeAt(0))], "app.img"));
@@ -167,6 +167,47 @@ describe("the story in the browser", () => {
     await press("Cancel for good");
     await page.locator(".head").getByText("cancelled", { exact: true }).waitFor();
     for (const id of FLEET) assert.equal((await house.api("GET", `/devices/${id}`)).version, "1.1.0");
+  });
+
+  step("a release is taken back from the devices that run it, and they go back", async () => {
+    await go(page, "#/rollouts", "Rollouts");
+    await page.getByRole("link", { name: "lamp 1.1", exact: true }).click();
+    await page.getByRole("heading", { level: 1, name: "lamp 1.1" }).waitFor();
+    await press("Roll back");
+    await dialog().getByText("3 devices that run 1.1.0 go back").waitFor();
+    await shot(page, "rollout-roll-back");
+    await press("Roll 3 devices back");
+    await page.getByRole("heading", { level: 1, name: "rollback of lamp 1.1" }).waitFor();
+    await page.locator(".head").getByText("completed", { exact: true }).waitFor({ timeout: 120000 });
+    for (const id of FLEET) assert.equal((await house.api("GET", `/devices/${id}`)).version, "1.0.0");
+  });
+
+  step("a rollout is paused, resumed and halted with a reason, each knowing how many devices wait", async () => {
+    await plan("1.1.0", "lamp 1.1 again");
+    await page.getByLabel("Wait, min").first().fill("60");
+    await press("Create as a draft");
+    await page.getByRole("heading", { level: 1, name: "lamp 1.1 again" }).waitFor();
+    await press("Start");
+    await press("Start rollout");
+    await page.getByText("1 of 1").waitFor({ timeout: 120000 });
+    const state = (name) => page.locator(".head").getByText(name, { exact: true }).waitFor();
+    await press("Pause");
+    await dialog().getByText("2 devices that wait get no offer until you resume.").waitFor();
+    await dialog().getByRole("button", { name: "Pause" }).click();
+    await state("paused");
+    await press("Resume");
+    await dialog().getByText("2 devices of 3 still wait.").waitFor();
+    await dialog().getByRole("button", { name: "Resume" }).click();
+    await state("running");
+    await press("Halt");
+    await press("Halt for 2 devices");
+    await dialog().getByText("This is needed.").waitFor();
+    await dialog().getByLabel("Reason").fill("The fan is loud since 1.1");
+    await press("Halt for 2 devices");
+    await state("halted");
+    await page.locator(".note-box").getByText("The fan is loud since 1.1").waitFor();
+    await shot(page, "rollout-halted-by-hand");
+    assert.equal((await house.api("GET", "/devices/lamp-2")).version, "1.0.0");
   });
 
   step("the audit log names who did it, and nobody was complained of", async () => {
