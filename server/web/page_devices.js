@@ -100,10 +100,12 @@ export async function devices(page, { params, signal, session }) {
     const turn = ++asked;
     const chosen = filters();
     history.replaceState(null, "", query("#/devices", chosen));
-    let data;
+    const { show: state, ...others } = chosen;
+    let data = { items: [], next: more };
     try {
-      const { show: state, ...others } = chosen;
-      data = await get(query("/devices", { limit: 100, cursor: more, [PARAMETERS[state] ?? "state"]: state, ...others }), { signal });
+      // In a great fleet the server searches a part at a time; a part may have none that fits.
+      do data = await get(query("/devices", { limit: 100, cursor: data.next, [PARAMETERS[state] ?? "state"]: state, ...others }), { signal });
+      while (data.items.length === 0 && data.next !== null && turn === asked);
     } catch (error) {
       if (error.name !== "AbortError" && turn === asked) fill(list, empty("devices", "This can't be searched for", error.message));
       return;
