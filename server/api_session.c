@@ -91,6 +91,12 @@ static void refuse_for_now(struct request *rq, uint32_t wait)
     request_add_header(rq, "Retry-After", "%u", wait);
 }
 
+static void refuse_busy(struct request *rq)
+{
+    request_problem(rq, 429, "sign_in_busy", "Others are signing in right now. Try again.");
+    request_add_header(rq, "Retry-After", "1");
+}
+
 /* ---- sign in ---- */
 
 void api_session_read(struct request *rq)
@@ -124,7 +130,7 @@ static bool check_password(struct request *rq, const char *password, const char 
     if (atomic_fetch_add(&rq->app->hashing, 1) < HASHING_MAX)
         matches = password_matches(password, hashed);
     else
-        refuse_for_now(rq, 1);
+        refuse_busy(rq);
     atomic_fetch_sub(&rq->app->hashing, 1);
     return matches;
 }
@@ -132,7 +138,7 @@ static bool check_password(struct request *rq, const char *password, const char 
 static void check_user(struct request *rq, const struct credentials *c)
 {
     struct db_user user;
-    struct keys keys;
+    struct keys keys = {.browser = ""};
     uint32_t wait;
     int error = db_user_find(request_reader(rq), c->user, &user);
     bool found = error == DB_OK;

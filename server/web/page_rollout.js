@@ -21,37 +21,37 @@ const order = (rollout, command, body) => post(`/rollouts/${rollout.id}/${comman
 // Each says before what it does, and to how many devices.
 const COMMANDS = {
   start: {
-    button: "Start", main: true,
+    button: "Start", main: true, done: "was started",
     ask: (rollout, reach) => ({ title: `Start ${rollout.name}?`, text: [`${count(reach, "device")} will be offered ${rollout.product} ${rollout.version}, stage by stage.`, `Stage 1 of ${rollout.stages.length}: ${stageName(rollout.stages[0])}.`], submit: "Start rollout", danger: false }),
   },
   resume: {
-    button: "Resume", main: true,
+    button: "Resume", main: true, done: "goes on",
     ask: (rollout, reach, sum) => ({ title: `Resume ${rollout.name}?`, text: [rollout.state === "halted" ? `It was halted: ${rollout.halt_reason} Going on sets its failures aside.` : "New offers go out again.", `${count(sum.waiting, "device")} of ${number(sum.targeted)} still wait.`], submit: rollout.state === "halted" ? "Resume in spite of the halt" : "Resume", danger: rollout.state === "halted" }),
     body: (rollout) => (rollout.state === "halted" ? { force: true } : {}),
   },
   advance: {
-    button: "Next stage",
+    button: "Next stage", done: "went on to its next stage",
     ask: (rollout, reach, sum) => ({ title: "Go on to the next stage?", text: [`Stage ${rollout.current_stage} is taken as it is; stage ${rollout.current_stage + 1} begins. ${count(sum.waiting, "device")} of the rollout still wait.`], submit: "Go on", danger: false }),
     body: () => ({ force: true }),
   },
   schedule: {
-    button: "Schedule",
+    button: "Schedule", done: "is scheduled",
     input: () => h("input", { type: "datetime-local", required: true, value: localTime(Date.now() + 3600e3) }), label: "Start at", hint: "In your own time zone.",
     ask: (rollout, reach) => ({ title: `Schedule ${rollout.name}`, text: [`It starts by itself, and offers ${rollout.product} ${rollout.version} to ${count(reach, "device")} as of now.`], submit: "Schedule", danger: false }),
     body: (rollout, value) => ({ start_at: new Date(value).toISOString().replace(/\.\d+Z$/, "Z") }),
   },
   pause: {
-    button: "Pause",
+    button: "Pause", done: "is paused",
     ask: (rollout, reach, sum) => ({ title: `Pause ${rollout.name}?`, text: [`${count(sum.waiting, "device")} that wait get no offer until you resume.`, `${count(sum.busy, "device")} under way may finish.`], submit: "Pause", danger: false }),
   },
   halt: {
-    button: "Halt", danger: true,
+    button: "Halt", danger: true, done: "is halted",
     input: () => h("input", { required: true, maxlength: 160, placeholder: "What you saw" }), label: "Reason", hint: "Everybody who looks at this rollout reads it.",
     ask: (rollout, reach, sum) => ({ title: `Halt ${rollout.name}?`, text: [`${count(sum.waiting, "device")} that wait get no offer, and the rollout counts as bad.`, `${count(sum.busy, "device")} under way may finish; ${count(sum.succeeded, "device")} keep ${rollout.version}.`], submit: `Halt for ${count(sum.waiting + sum.busy, "device")}` }),
     body: (rollout, value) => ({ reason: value }),
   },
   cancel: {
-    button: "Cancel", danger: true,
+    button: "Cancel", danger: true, done: "is cancelled",
     ask: (rollout, reach, sum) => ({ title: `Cancel ${rollout.name}?`, text: ["This ends it for good.", rollout.state === "draft" ? "It was never started: no device is touched." : `${count(sum.busy, "device")} under way: those that have not booted it yet drop it. ${count(sum.succeeded, "device")} keep ${rollout.version}, ${count(sum.waiting, "device")} never get it.`], submit: "Cancel for good" }),
   },
 };
@@ -81,7 +81,7 @@ async function run(rollout, name, after) {
     act: () => order(rollout, name, command.body?.(rollout, input?.value.trim())),
   });
   if (!done) return;
-  say(`${command.button}: done.`);
+  say(`${rollout.name} ${command.done}.`);
   await after();
 }
 

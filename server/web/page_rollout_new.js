@@ -57,7 +57,12 @@ function stageEditor(draft, groups, changed) {
       h("div.row", h("button.small", { type: "button", "data-key": "add", disabled: draft.stages.length >= STAGES_MAX, onclick: add }, icon("plus", 16), "Add a stage")));
   }
   function add() {
-    draft.stages.push({ who: "percent", percent: "100", success: "95", failures: "", soak: "" });
+    const { stages } = draft;
+    const shares = stages.filter((stage) => stage.who === "percent").map((stage) => Number(stage.percent));
+    const below = shares.filter((share) => share < 100).at(-1) ?? 0;
+    // The whole fleet stays the last stage; the new one takes half of what is left.
+    if (shares.at(-1) === 100) stages.splice(stages.length - 1, 0, { who: "percent", percent: String(Math.ceil((below + 100) / 2)), success: "95", failures: "", soak: "30" });
+    else stages.push({ who: "percent", percent: "100", success: "95", failures: "", soak: "" });
     update();
     draw();
   }
