@@ -17,6 +17,7 @@ request_step api_enrolment_keys_list, api_enrolment_key_read, api_enrolment_key_
 /* api_session.c, api_users.c */
 request_step api_session_read, api_session_settle, api_session_write, api_session_show,
     api_session_delete;
+request_step api_password_read, api_password_settle, api_password_write;
 request_step api_users_list, api_user_read, api_user_settle, api_user_write, api_user_patch_write,
     api_user_delete;
 /* api_keys.c: the server key and release keys */

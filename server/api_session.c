@@ -217,11 +217,12 @@ static void put_session(struct request *rq, struct json_writer *out)
     json_object_end(out);
 }
 
-void api_session_write(struct request *rq)
+/* A new session of the one who asks, and its cookies. */
+static void open_session(struct request *rq, unsigned status, int64_t user_id, int64_t token_id)
 {
     int64_t now = (int64_t)app_now();
-    struct db_session session = {.user_id = rq->as.sign_in.user_id,
-                                 .token_id = rq->as.sign_in.token_id,
+    struct db_session session = {.user_id = user_id,
+                                 .token_id = token_id,
                                  .created_at = now,
                                  .expires_at = now + SESSION_SECONDS};
     struct db_user user;
@@ -234,19 +235,94 @@ void api_session_write(struct request *rq)
     }
     memcpy(session.hash, secret.hash, DB_HASH_LEN);
     error = db_session_add(rq->db, &session, SESSIONS_KEPT);
-    if (error == DB_OK && session.user_id != 0)
-        error = db_user_get(rq->db, session.user_id, &user);
+    if (error == DB_OK && user_id != 0)
+        error = db_user_get(rq->db, user_id, &user);
     if (error != DB_OK) {
         request_fail(rq, error);
     } else {
         rq->who.until = session.expires_at;
-        put_session(rq, request_json(rq, 201));
+        put_session(rq, request_json(rq, status));
         session_set_cookie(rq, secret.text);
-        if (session.user_id != 0)
+        if (user_id != 0)
             session_set_known_browser(rq, &user);
         request_add_header(rq, "Cache-Control", "no-store");
     }
     secret_wipe(&secret);
+}
+
+void api_session_write(struct request *rq)
+{
+    open_session(rq, 201, rq->as.sign_in.user_id, rq->as.sign_in.token_id);
+}
+
+/* ---- a new password of one's own ---- */
+
+void api_password_read(struct request *rq)
+{
+    if (!rq->who.by_session || !rq->who.is_user)
+        request_problem(rq, 409, "not_a_user",
+                        "Only somebody who signed in with a password has one to change.");
+    else
+        body_parse(rq);
+}
+
+static void check_own(struct request *rq, const char *current, const char *wanted)
+{
+    struct db_user *user = &rq->as.user;
+    struct keys keys = {.browser = ""};
+    uint32_t wait;
+    int error = db_user_get(request_reader(rq), rq->who.id, user);
+
+    request_reader_release(rq);
+    if (error != DB_OK) {
+        request_db_problem(rq, error);
+        return;
+    }
+    make_keys(rq, user->name, true, &keys);
+    wait = take_try(rq->app->sign_ins, &keys);
+    if (wait != 0) {
+        refuse_for_now(rq, wait);
+        return;
+    }
+    if (check_password(rq, current, user->password)) {
+        give_try(rq->app->sign_ins, &keys);
+        if (!password_hash(wanted, user->password))
+            request_problem(rq, 503, "out_of_memory", "The server is out of memory. Try again.");
+    } else if (!request_is_over(rq)) {
+        request_problem(rq, 403, "password_wrong", "The present password is wrong.");
+    }
+}
+
+void api_password_settle(struct request *rq)
+{
+    char current[PASSWORD_MAX + 1] = "";
+    char wanted[PASSWORD_MAX + 1] = "";
+    const struct body_field fields[] = {
+        {"password", BODY_STRING, true, current, sizeof(current), 1, 0, NULL, false},
+        {"new_password", BODY_STRING, true, wanted, sizeof(wanted), PASSWORD_MIN, 0, NULL, false},
+    };
+
+    if (body_read(rq, NULL, "", fields, 2))
+        check_own(rq, current, wanted);
+    OPENSSL_cleanse(current, sizeof(current));
+    OPENSSL_cleanse(wanted, sizeof(wanted));
+    OPENSSL_cleanse(rq->body, rq->len);
+}
+
+/* All sessions end but the one that is opened here. */
+void api_password_write(struct request *rq)
+{
+    struct db_user *user = &rq->as.user;
+    int error;
+
+    user->changed_at = (int64_t)app_now();
+    error = db_user_update(rq->db, user);
+    if (error == DB_OK)
+        error = db_sessions_end(rq->db, user->id);
+    if (error != DB_OK)
+        request_fail(rq, error);
+    else
+        open_session(rq, 200, user->id, 0);
 }
 
 /* ---- who am I, and sign out ---- */

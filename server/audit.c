@@ -51,7 +51,7 @@ static void put_subject(const struct request *rq, char *subject, size_t cap)
 /* What was sent, but for passwords and the like. */
 static void put_detail(const cJSON *json, char *detail, size_t cap)
 {
-    static const char *const secrets[] = {"password", "secret", "token", "key"};
+    static const char *const secrets[] = {"password", "new_password", "secret", "token", "key"};
     cJSON *copy = json != NULL ? cJSON_Duplicate(json, true) : NULL;
     char *text;
 

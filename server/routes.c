@@ -23,6 +23,8 @@ const struct route ROUTES[] = {
      api_session_settle},
     {"GET", V1 "/session", ROLE_VIEWER, BODY_NONE, api_session_show, NULL, NULL, NULL},
     {"DELETE", V1 "/session", ROLE_VIEWER, BODY_NONE, NULL, api_session_delete, NULL, NULL},
+    {"POST", V1 "/session/password", ROLE_VIEWER, BODY_OPERATOR, api_password_read,
+     api_password_write, NULL, api_password_settle},
     {"GET", V1 "/users", ROLE_ADMIN, BODY_NONE, api_users_list, NULL, NULL, NULL},
     {"POST", V1 "/users", ROLE_ADMIN, BODY_OPERATOR, api_user_read, api_user_write, NULL,
      api_user_settle},

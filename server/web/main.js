@@ -1,5 +1,5 @@
 // The frame around the pages: sign-in, navigation, theme, and which page an address is.
-import { call, get, onSignedOut } from "./api.js";
+import { call, get, onSignedOut, post } from "./api.js";
 import { fill, h } from "./dom.js";
 import { icon } from "./icons.js";
 import { reconnect } from "./live.js";
@@ -13,7 +13,7 @@ import { rollout } from "./page_rollout.js";
 import { newRollout } from "./page_rollout_new.js";
 import { rollouts } from "./page_rollouts.js";
 import { signIn, signInForm } from "./page_signin.js";
-import { dialog, head, problem } from "./ui.js";
+import { dialog, field, form, head, problem, say } from "./ui.js";
 
 // `parts` of an address behind the first are given to the page, with its query.
 const PAGES = [
@@ -109,6 +109,16 @@ async function show(main, nav) {
 
 // ---- the frame ----
 
+async function changePassword() {
+  const password = h("input", { type: "password", required: true, autocomplete: "current-password" });
+  const wanted = h("input", { type: "password", required: true, minlength: 10, maxlength: 200, autocomplete: "new-password" });
+  const made = await dialog("Change your password", (close) => form({
+    submit: "Change password", oncancel: () => close(),
+    onsubmit: async () => close(await post("/session/password", { password: password.value, new_password: wanted.value })),
+  }, field("Present password", password), field("New password", wanted, { hint: "At least 10 characters. Your other sessions end." })));
+  if (made) say("Your password is changed.");
+}
+
 async function signOut() {
   await call("DELETE", "/session", { again: false }).catch(() => {});
   session = null;
@@ -127,7 +137,7 @@ function frame() {
         h("a.brand", { href: "#/" }, h("img", { src: "/web/icon.svg", alt: "" }), "otad"),
         nav,
         h("div.account",
-          h("div.who", h("strong", session.name), h("span.muted.small", session.kind === "token" ? `${session.role} · token` : session.role)),
+          h("div.who", session.kind === "user" ? h("button.quiet.name", { type: "button", title: "Change your password", onclick: changePassword }, session.name) : h("strong", session.name), h("span.muted.small", session.kind === "token" ? `${session.role} · token` : session.role)),
           h("div.buttons", themeButton(), h("button.quiet.icon", { type: "button", title: "Sign out", onclick: signOut }, icon("out"), h("span.hidden-text", "Sign out"))))),
       main));
   window.onhashchange = () => show(main, nav);

@@ -100,13 +100,41 @@ describe("sessions", () => {
     await otad.refused(404, "not_found", "PATCH", `/api/v1/users/${made.id}`, { body: { role: "viewer" } });
   });
 
+  test("a user gives themselves a new password, and keeps only the session they did it in", async () => {
+    await otad.expect(201, "POST", "/api/v1/users", { body: { name: "erin", role: "viewer", password: PASSWORD } });
+    const other = await session({ user: "erin", password: PASSWORD });
+    const here = await session({ user: "erin", password: PASSWORD });
+    const path = "/api/v1/session/password";
+    const body = { password: PASSWORD, new_password: "a longer one still" };
+    await otad.refused(403, "password_wrong", "POST", path, by(here, { body: { ...body, password: "not it" } }));
+    await otad.refused(400, "field_invalid", "POST", path, by(here, { body: { ...body, new_password: "short" } }));
+    await otad.refused(409, "not_a_user", "POST", path, { body });
+    await otad.refused(403, "cross_site", "POST", path, by(here, { body, headers: { "sec-fetch-site": "same-site" } }));
+    const answer = await otad.call("POST", path, by(here, { body }));
+    assert.equal(answer.status, 200);
+    const fresh = cookiesOf(answer).find((cookie) => cookie.startsWith("otad_session="));
+    assert.equal((await otad.expect(200, "GET", "/api/v1/session", by(fresh))).name, "erin");
+    for (const old of [here, other]) await otad.refused(401, "session_ended", "GET", "/api/v1/session", by(old));
+    assert.equal((await signIn({ user: "erin", password: PASSWORD })).body.code, "sign_in_failed");
+    await session({ user: "erin", password: "a longer one still" });
+    // Whoever finds a session open can't try passwords for ever.
+    let limited;
+    for (let i = 0; i < 20 && !limited; i++) {
+      const tried = await otad.call("POST", path, by(fresh, { body: { ...body, password: "guess" } }));
+      if (tried.status === 429) limited = tried;
+    }
+    assert.equal(limited?.body.code, "sign_in_limited");
+    const [entry] = (await otad.expect(200, "GET", "/api/v1/audit?limit=1&action=session.password")).items;
+    assert.ok(entry.actor === "erin" && !entry.detail.includes("longer"), entry.detail);
+  });
+
   test("users have distinct names, and are checked field by field", async () => {
     await otad.refused(409, "user_exists", "POST", "/api/v1/users", { body: { name: "alice", role: "viewer", password: PASSWORD } });
     for (const body of [{}, { name: "x", role: "viewer" }, { name: "x", role: "root", password: PASSWORD }, { name: "x", role: "viewer", password: "too short" }, { name: "x", role: "viewer", password: "x".repeat(201) }, { name: "<x>", role: "viewer", password: PASSWORD }])
       await otad.refused(400, "field_invalid", "POST", "/api/v1/users", { body });
     await otad.refused(400, "field_unknown", "PATCH", `/api/v1/users/${alice.id}`, { body: { name: "y" } });
     await otad.refused(400, "query_invalid", "GET", "/api/v1/users?limit=0");
-    assert.deepEqual((await otad.expect(200, "GET", "/api/v1/users")).items, [alice]);
+    assert.deepEqual((await otad.expect(200, "GET", "/api/v1/users")).items[0], alice);
     for (const body of [{}, { user: "alice" }, { password: "x" }, { user: "alice", password: PASSWORD, token: "x" }]) assert.equal((await signIn(body)).status, 400);
   });
 
