@@ -34,10 +34,7 @@ let leave = null; // aborted when its page is left
 
 // ---- theme ----
 
-function isDark() {
-  const chosen = document.documentElement.dataset.theme;
-  return chosen ? chosen === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
-}
+const isDark = () => document.documentElement.dataset.theme === "dark";
 
 function themeButton() {
   const button = h("button.quiet.icon", { type: "button", onclick: toggle });

@@ -1,11 +1,19 @@
-// Before the first paint: the theme that was chosen in this browser, else the system's.
+// Before the first paint: the theme that was chosen in this browser, else the system's, also when
+// that changes.
 "use strict";
 {
-  let theme = null;
-  try {
-    theme = localStorage.getItem("theme");
-  } catch {
-    // storage is turned off: the system's theme
+  const system = matchMedia("(prefers-color-scheme: dark)");
+  function chosen() {
+    try {
+      return localStorage.getItem("theme");
+    } catch {
+      return null; // storage is turned off
+    }
   }
-  if (theme === "light" || theme === "dark") document.documentElement.dataset.theme = theme;
+  function apply() {
+    const theme = chosen();
+    document.documentElement.dataset.theme = theme === "light" || theme === "dark" ? theme : system.matches ? "dark" : "light";
+  }
+  system.addEventListener("change", apply);
+  apply();
 }
