@@ -118,6 +118,7 @@ export async function overview(page, { signal, session }) {
   }
   async function showHistory() {
     const data = await get(`/fleet/history?hours=${hours}`, { signal });
+    if (fleet.devices > 0) data.samples.push({ time: fleet.time, versions: fleet.versions });
     const past = data.samples.flatMap((sample) => sample.versions).reverse();
     over.show({ ...data, hours, from: null }, [...new Set([...versionNames(fleet.versions), ...past.map((row) => row.version)])].slice(0, 7));
   }

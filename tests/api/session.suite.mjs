@@ -189,6 +189,24 @@ describe("sessions", () => {
   });
 });
 
+describe("sessions behind a proxy that speaks HTTPS", () => {
+  test("the cookie is for HTTPS alone, and the public address is an origin of ours", async () => {
+    const otad = await Otad.start({ flags: ["--public-url", "https://ota.example.com"] });
+    try {
+      const call = (origin) => otad.call("POST", "/api/v1/session", { token: null, body: { token: otad.admin }, headers: { origin } });
+      assert.equal((await call("https://ota.example.org")).body.code, "cross_site");
+      const made = await call("https://ota.example.com");
+      const [line] = made.headers.getSetCookie();
+      assert.match(line, /^__Host-otad_session=ots_[\w-]{43}; Path=\/; HttpOnly; SameSite=Strict; Max-Age=43200; Secure$/);
+      const cookie = line.split(";")[0];
+      assert.equal((await otad.expect(200, "GET", "/api/v1/session", { token: null, headers: { cookie } })).kind, "token");
+      await otad.refused(401, "token_missing", "GET", "/api/v1/session", { token: null, headers: { cookie: cookie.replace("__Host-", "") } });
+    } finally {
+      await otad.stop();
+    }
+  });
+});
+
 describe("the dashboard's files", () => {
   let otad;
   before(async () => (otad = await Otad.start()));
