@@ -24,7 +24,8 @@ $(eval $(call library,device-boot,device/boot/boot.c device/boot/describe.c devi
 # The client against a scripted server, over simulated flash, with real signatures.
 CLIENT_WORLD := $(call objects,$(wildcard tests/client/*.c) tests/powercut/flash_sim.c \
                                tests/vectors/p256.c)
-CLIENT_TESTS := test_client test_client_manifest test_client_download test_client_time test_client_wait test_client_power
+CLIENT_TESTS := test_client test_client_manifest test_client_download test_client_time test_client_wait \
+    test_client_power test_client_delta
 UNIT_TESTS += $(CLIENT_TESTS)
 $(foreach test,$(CLIENT_TESTS),$(eval TEST_LIBS_$(test) := $(CLIENT_WORLD) $(B)/libdevice-client.a \
-    $(B)/libdevice-boot.a $(B)/libdevice-core.a $(B)/libprotocol.a -lcrypto))
+    $(B)/libdevice-boot.a $(B)/libdevice-core.a $(B)/libdelta.a $(B)/libprotocol.a -ldivsufsort -lcrypto))

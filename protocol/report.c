@@ -31,6 +31,11 @@ static int take_events(struct ota_json *json, void *out)
     return ota_take_bounded(json, out, 1, OTA_HEALTH_EVENTS_MAX);
 }
 
+static int take_fetched(struct ota_json *json, void *out)
+{
+    return ota_take_bounded(json, out, 0, UINT32_MAX);
+}
+
 static int take_reason(struct ota_json *json, void *out)
 {
     struct ota_text *text = out;
@@ -61,6 +66,7 @@ static const struct ota_field report_fields[] = {
     {"events", take_events, offsetof(struct ota_report, events)},
     {"reason", take_reason, offsetof(struct ota_report, reason)},
     {"log", take_log, offsetof(struct ota_report, log)},
+    {"fetched", take_fetched, offsetof(struct ota_report, fetched)},
 };
 #define FIELDS_REQUIRED 5U
 #define SEEN_PERCENT (1U << FIELDS_REQUIRED)

@@ -35,14 +35,16 @@ struct ota_report {
     struct ota_text deployment;
     uint64_t seq;
     enum ota_event event;
-    uint32_t percent;           /* DOWNLOADING: 0 to 100 */
+    uint32_t percent; /* DOWNLOADING: 0 to 100 */
+    uint32_t fetched; /* INSTALLED: bytes of the patch that the image was made from; else 0 */
     struct ota_version version; /* running now */
     uint8_t hash[OTA_HASH_LEN]; /* image hash running now */
     uint32_t events;            /* HEALTH: 1 to OTA_HEALTH_EVENTS_MAX crashes, watchdog resets... */
-    struct ota_text reason;     /* REVERTED and FAILED: a word of ota_error_name(); HEALTH: one of
-                                   the application's, or empty; else empty. The decoder takes any
-                                   ota_text_is_word() of newer devices */
-    struct ota_text log;        /* lines joined by '|' on the wire; may be empty */
+    struct ota_text reason; /* REVERTED and FAILED: a word of ota_error_name(); DOWNLOADING: one,
+                               why a patch was given up, or empty; HEALTH: one of the
+                               application's, or empty. The decoder takes any
+                               ota_text_is_word() of newer devices */
+    struct ota_text log;    /* lines joined by '|' on the wire; may be empty */
 };
 
 /* report_encode.c. Bytes written, OTA_E_NO_SPACE, or OTA_E_RANGE for a report that the decoder

@@ -72,11 +72,14 @@ int ota_report_encode(const struct ota_report *report, char *buf, size_t cap)
         ota_json_out_key(&out, "events");
         ota_json_out_integer(&out, report->events);
     }
+    if (report->event == OTA_EVENT_INSTALLED && report->fetched > 0) {
+        ota_json_out_key(&out, "fetched");
+        ota_json_out_integer(&out, report->fetched);
+    }
     put_text(&out, "version", ota_text_of(version));
     ota_json_out_key(&out, "hash");
     ota_json_out_hex(&out, report->hash, OTA_HASH_LEN);
-    if (ota_event_has_reason(report->event) ||
-        (report->event == OTA_EVENT_HEALTH && report->reason.len > 0))
+    if (report->reason.len > 0)
         put_text(&out, "reason", report->reason);
     if (report->log.len > 0)
         put_text(&out, "log", report->log);

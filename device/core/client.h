@@ -51,7 +51,9 @@
 #define OTA_CLIENT_REPORT_MAX 640 /* bytes of one, encoded */
 #define OTA_CLIENT_LOG_MAX 240    /* bytes of log text kept in RAM for the reports */
 #define OTA_CLIENT_CHUNK_LEN 512  /* bytes of a download taken and programmed at a time */
-#define OTA_CLIENT_PATH_MAX 344   /* characters of a request's path and query */
+#define OTA_CLIENT_PATH_MAX 352   /* characters of a request's path and query */
+
+struct ota_client_delta;
 
 struct ota_client_config {
     const char *device_id;
@@ -63,6 +65,9 @@ struct ota_client_config {
     const uint8_t (*server_keys)[OTA_PUBLIC_KEY_LEN]; /* manifest keys */
     uint32_t server_key_count;
     struct ota_release_keys release_keys;
+
+    /* Memory for patches (device/core/client_delta.h); NULL: whole images only. */
+    struct ota_client_delta *delta;
 
     const struct ota_flash *flash;
     const struct ota_flash_map *map;
@@ -124,6 +129,7 @@ struct ota_client {
     bool stale;
     bool wanted;    /* the last manifest wants the download */
     bool located;   /* `position` and `erased` are known */
+    bool patched;   /* the file that is fetched is a patch */
     bool ready;     /* verified in flash; waits for the manifest that says so again */
     bool fit;       /* the self-test has passed */
     bool resetting; /* waits for the reports to be delivered */
@@ -147,12 +153,15 @@ struct ota_client {
 
     /* Download; the rest of it is in the journal's update record. */
     uint32_t image_len;
+    uint32_t file_len;   /* bytes of the file that is fetched: the image, or a patch */
+    uint32_t file_at;    /* byte of it that comes next in the answer under way */
     uint32_t position;   /* bytes in flash, a multiple of the flash's write_len or image_len */
     uint32_t erased;     /* sectors */
     uint32_t range_left; /* bytes still expected of this answer */
     uint32_t skip;       /* bytes of this answer that are in flash already */
-    uint32_t before;     /* position when the exchange began */
+    uint32_t before;     /* byte of the file that the exchange asked for first */
     uint32_t window_ms;
+    uint32_t worked_ms;  /* when it was left with a patch to go on decoding; 0 for not */
     uint32_t window_len; /* bytes taken in this window */
     uint32_t download_due_ms;
 

@@ -9,6 +9,7 @@
 #define OTA_DEVICE_CORE_CLIENT_DOWNLOAD_H
 
 #include "device/core/client_exchange.h"
+#include "device/core/client_update.h"
 
 /* A verified manifest says install. Refuses what must not be installed, before anything is erased;
  * takes up, goes on with, or installs the rest. OTA_OK, or why a new deployment was refused (it is
@@ -22,6 +23,13 @@ void ota_client_download_cancel(struct ota_client *client, struct ota_text deplo
 bool ota_client_download_waits(const struct ota_client *client);
 void ota_client_download_step(struct ota_client *client);
 
-extern const struct ota_client_kind ota_client_firmware_kind;
+/* Throw away what is in flash and fetch it again. A deployment gets `tries` of these in its whole
+ * life, resets included; that bounds the wear which a bad server can cause. Then it has failed for
+ * `reason`. */
+void ota_client_download_start_over(struct ota_client *client, struct ota_update *update,
+                                    unsigned tries, int reason);
+/* The patch is no good: the next manifest, asked for at once, tells where the image is. What is in
+ * flash stays. */
+void ota_client_download_detour(struct ota_client *client, struct ota_update *update, int reason);
 
 #endif

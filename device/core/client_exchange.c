@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "device/core/client_download.h"
+#include "device/core/client_fetch.h"
 #include "device/core/client_poll.h"
 #include "device/core/client_report.h"
 #include "device/core/client_wait.h"
@@ -188,8 +188,15 @@ uint32_t ota_client_advance(struct ota_client *client)
     const struct ota_transport *transport = client->config->transport;
     const struct ota_client_kind *kind = kinds[client->exchange];
     size_t len;
-    int error = OTA_OK;
 
+    int error = kind->work != NULL ? kind->work(client) : OTA_OK;
+    if (error > 0)
+        return 0;
+    if (error < 0) {
+        transport->abort(transport->ctx);
+        end(client, error);
+        return 0;
+    }
     int event = poll_transport(client, kind, &len);
     if (event == OTA_HTTP_HEAD)
         error = take_head(client, kind);

@@ -27,6 +27,9 @@ struct ota_client_kind {
     /* `len` bytes were added at work.answer + answer_len. A negative error ends the exchange.
      * NULL: they are gathered there up to OTA_MANIFEST_MAX. */
     int (*body)(struct ota_client *client, size_t len);
+    /* What is left to do with the bytes that body() took: 1 for more, then no others are taken; 0,
+     * or a negative error that ends the exchange. NULL: nothing. */
+    int (*work)(struct ota_client *client);
     /* Over, whole (error 0, client->status says how it went) or not. Another may begin here. */
     void (*end)(struct ota_client *client, int error);
     bool streams; /* no deadline for the whole of it: body() watches the rate */

@@ -184,6 +184,8 @@ static bool put_path(struct ota_client *client, bool wait)
     put_wishes(&path, client);
     if (wait && client->action == OTA_ACTION_HOLD)
         ota_client_text_put(&path, "&last=hold");
+    if (client->config->delta != NULL)
+        ota_client_text_put(&path, "&delta=1");
     return !path.cut;
 }
 

@@ -109,6 +109,14 @@ static int keep(struct ota_client *client, struct ota_report *report)
     return OTA_OK;
 }
 
+static void keep_or_log(struct ota_client *client, struct ota_report *report)
+{
+    int error = keep(client, report);
+
+    if (error != OTA_OK)
+        ota_client_log_error(client, "report", error);
+}
+
 void ota_client_report(struct ota_client *client, struct ota_text deployment, enum ota_event event,
                        int reason)
 {
@@ -118,9 +126,7 @@ void ota_client_report(struct ota_client *client, struct ota_text deployment, en
         .reason = ota_text_of(ota_event_has_reason(event) ? ota_error_name(reason) : ""),
     };
 
-    int error = keep(client, &report);
-    if (error != OTA_OK)
-        ota_client_log_error(client, "report", error);
+    keep_or_log(client, &report);
 }
 
 int ota_client_report_bad_events(struct ota_client *client, struct ota_text deployment,
@@ -130,6 +136,26 @@ int ota_client_report_bad_events(struct ota_client *client, struct ota_text depl
         .deployment = deployment, .event = OTA_EVENT_HEALTH, .events = events, .reason = reason};
 
     return keep(client, &report);
+}
+
+void ota_client_report_installed(struct ota_client *client, struct ota_text deployment,
+                                 uint32_t fetched)
+{
+    struct ota_report report = {
+        .deployment = deployment, .event = OTA_EVENT_INSTALLED, .fetched = fetched};
+
+    keep_or_log(client, &report);
+}
+
+void ota_client_report_detour(struct ota_client *client, struct ota_text deployment,
+                              uint32_t percent, int reason)
+{
+    struct ota_report report = {.deployment = deployment,
+                                .event = OTA_EVENT_DOWNLOADING,
+                                .percent = percent,
+                                .reason = ota_text_of(ota_error_name(reason))};
+
+    keep_or_log(client, &report);
 }
 
 uint32_t ota_client_report_count(const struct ota_client *client)

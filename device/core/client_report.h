@@ -26,6 +26,14 @@ void ota_client_report(struct ota_client *client, struct ota_text deployment, en
 int ota_client_report_bad_events(struct ota_client *client, struct ota_text deployment,
                                  uint32_t events, struct ota_text reason);
 
+/* The image is whole: `fetched` bytes of a patch made it, 0 for the image itself. */
+void ota_client_report_installed(struct ota_client *client, struct ota_text deployment,
+                                 uint32_t fetched);
+
+/* The patch is given up and the image fetched instead; `reason` is an enum ota_error. */
+void ota_client_report_detour(struct ota_client *client, struct ota_text deployment,
+                              uint32_t percent, int reason);
+
 /* true when a kept report may be sent now. */
 bool ota_client_report_waits(const struct ota_client *client);
 /* Send the oldest kept one. */

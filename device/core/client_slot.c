@@ -100,8 +100,8 @@ static int open_sector(struct ota_client *client, uint32_t addr)
     return OTA_OK;
 }
 
-/* `len` bytes, whole units, from the front of work.answer. */
-static int program(struct ota_client *client, uint32_t len)
+/* `len` bytes, whole units, at the position. */
+static int program(struct ota_client *client, const uint8_t *bytes, uint32_t len)
 {
     const struct ota_flash *flash = client->config->flash;
     uint32_t base = ota_client_slot_area(client).addr;
@@ -115,8 +115,7 @@ static int program(struct ota_client *client, uint32_t len)
                 return OTA_E_FLASH;
             continue;
         }
-        if (flash->program(flash->ctx, base + client->position, client->work.answer + done, part) !=
-            OTA_OK)
+        if (flash->program(flash->ctx, base + client->position, bytes + done, part) != OTA_OK)
             return OTA_E_FLASH;
         client->position += part;
         done += part;
@@ -136,7 +135,7 @@ int ota_client_slot_program(struct ota_client *client, uint32_t len)
         total += unit - rest;
         rest = 0;
     }
-    int error = program(client, total - rest);
+    int error = program(client, client->work.answer, total - rest);
     if (error != OTA_OK)
         return error;
     if (last)
@@ -144,6 +143,41 @@ int ota_client_slot_program(struct ota_client *client, uint32_t len)
     memmove(client->work.answer, client->work.answer + total - rest, rest);
     client->answer_len = (uint16_t)rest;
     return OTA_OK;
+}
+
+/* The end of the image, filled up to a unit. */
+static int program_tail(struct ota_client *client, const uint8_t *bytes, uint32_t len)
+{
+    uint8_t unit[OTA_FLASH_WRITE_LEN_MAX];
+
+    memset(unit, 0xff, sizeof unit);
+    memcpy(unit, bytes, len);
+    return program(client, unit, client->config->flash->write_len);
+}
+
+int ota_client_slot_write(struct ota_client *client, uint32_t offset, const uint8_t *bytes,
+                          uint32_t len)
+{
+    uint32_t end = offset + len;
+    int error = OTA_OK;
+
+    if (end <= client->position)
+        return OTA_OK;
+    /* Between the last byte that isn't 0xff and a checkpoint there is nothing but 0xff. */
+    if (offset > client->position) {
+        if (offset > client->erased * sector_len(client))
+            return OTA_E_STATE;
+        client->position = offset;
+    }
+    uint32_t skip = client->position - offset;
+    uint32_t rest = (len - skip) % client->config->flash->write_len;
+    if (len - skip > rest)
+        error = program(client, bytes + skip, len - skip - rest);
+    if (error == OTA_OK && rest > 0)
+        error = program_tail(client, bytes + len - rest, rest);
+    if (error == OTA_OK && end == client->image_len)
+        client->position = end;
+    return error;
 }
 
 /* ---- the whole image ---- */

@@ -32,6 +32,12 @@ int ota_client_slot_locate(struct ota_client *client, uint32_t image_len);
  * OTA_OK or OTA_E_FLASH. */
 int ota_client_slot_program(struct ota_client *client, uint32_t len);
 
+/* The same for a piece of the image at `offset`, a multiple of OTA_FLASH_WRITE_LEN_MAX; so is len,
+ * but for the last piece. What is in flash already is passed over. OTA_OK, OTA_E_FLASH, or
+ * OTA_E_STATE when there is a gap before it that was never erased. */
+int ota_client_slot_write(struct ota_client *client, uint32_t offset, const uint8_t *bytes,
+                          uint32_t len);
+
 /* Read the image back: hash, release signature, and all that the manifest said of it. OTA_OK or a
  * negative error; *bytes_wrong when another download could help. */
 int ota_client_slot_verify(struct ota_client *client, const struct ota_update *update,

@@ -6,7 +6,7 @@
 #include "device/core/client_report.h"
 #include "protocol/error.h"
 
-_Static_assert(sizeof(struct ota_update) == 328, "no padding on flash");
+_Static_assert(sizeof(struct ota_update) == 332, "no padding on flash");
 
 void ota_client_update_load(struct ota_client *client, struct ota_update *update)
 {

@@ -18,21 +18,30 @@ enum ota_update_stage {
     OTA_UPDATE_ENDED = 3,  /* confirmed, reverted or failed: reported, never tried again */
 };
 
-#define OTA_UPDATE_LAYOUT 1
+/* Which file the image comes from. */
+enum ota_update_file {
+    OTA_UPDATE_IMAGE = 0,   /* the image itself */
+    OTA_UPDATE_PATCH = 1,   /* a patch */
+    OTA_UPDATE_REFUSED = 2, /* a patch that was no good: the next manifest tells where the image is,
+                               and no patch of this deployment is taken any more */
+};
+
+#define OTA_UPDATE_LAYOUT 2
 
 /* As stored; host byte order, one device reads what it wrote. Strings are NUL-terminated. */
 struct ota_update {
     uint8_t layout;
     uint8_t stage;    /* enum ota_update_stage */
     uint8_t restarts; /* from byte 0 */
-    uint8_t reserved;
+    uint8_t file;     /* enum ota_update_file */
     uint32_t image_len;
+    uint32_t file_len; /* bytes of what `url` names */
     uint32_t counter;
     struct ota_version version;
     uint8_t hash[OTA_HASH_LEN];
     char deployment[OTA_DEPLOYMENT_MAX + 1];
     char url[OTA_URL_MAX + 1];
-    char etag[OTA_HTTP_ETAG_MAX + 1]; /* of the file whose bytes are in flash, "" for none yet */
+    char etag[OTA_HTTP_ETAG_MAX + 1]; /* of the file that `url` names, "" for not known */
     char pad;
 };
 

@@ -130,6 +130,8 @@ static void check_query(struct world *world, const char *path)
     assert_string_equal(value, hash);
     query_value(path, "trial", value, sizeof value);
     assert_string_equal(value, world->client.boot_phase == OTA_BOOT_TRIAL ? "1" : "");
+    query_value(path, "delta", value, sizeof value);
+    assert_string_equal(value, world->config.delta != NULL ? "1" : "");
 }
 
 static void fill_manifest(struct world *world, struct ota_manifest *manifest)
@@ -153,6 +155,11 @@ static void fill_manifest(struct world *world, struct ota_manifest *manifest)
     };
     memcpy(manifest->hash, image->hash, OTA_HASH_LEN);
     memcpy(manifest->sig, image->der, image->der_len);
+    if (world->server.patch == NULL)
+        return;
+    memcpy(manifest->delta.base_hash, world->server.patch->base_hash, OTA_HASH_LEN);
+    manifest->delta.patch_len = world->server.patch->len;
+    manifest->delta.url = ota_text_of(world->server.patch->url);
 }
 
 static size_t sign_manifest(struct world *world, const struct ota_manifest *manifest)
@@ -229,6 +236,7 @@ static void answer_report(struct world *world, const struct ota_http_request *re
     kept->event = report.event;
     kept->events = report.events;
     kept->percent = report.percent;
+    kept->fetched = report.fetched;
     kept->version = report.version;
     answer_status(answer, server->report_status != 0 ? (int)server->report_status : 204);
 }
@@ -258,31 +266,53 @@ static const struct world_image *find_image(const struct world *world, const cha
     return NULL;
 }
 
+static void answer_file(const struct ota_http_request *request, const uint8_t *bytes, uint32_t len,
+                        const char *etag, struct world_answer *answer)
+{
+    bool same = request->if_range == NULL || strcmp(request->if_range, etag) == 0;
+
+    answer->head.has_length = true;
+    strcpy(answer->head.etag, etag);
+    answer->body = bytes;
+    answer->len = len;
+    answer->head.status = 200;
+    if (request->has_range && same) {
+        assert_true(request->range_start <= request->range_end && request->range_end < len);
+        answer->head.status = 206;
+        answer->head.has_range = true;
+        answer->head.range_start = request->range_start;
+        answer->head.range_end = request->range_end;
+        answer->head.range_total = len;
+        answer->body += request->range_start;
+        answer->len = request->range_end - request->range_start + 1;
+    }
+    answer->head.length = (uint32_t)answer->len;
+}
+
+static bool is_patch(const struct world *world, const char *url)
+{
+    return world->server.patch != NULL && strcmp(url, world->server.patch->url) == 0;
+}
+
 static void answer_firmware(struct world *world, const struct ota_http_request *request,
                             struct world_answer *answer)
 {
     struct world_server *server = &world->server;
     const struct world_image *image = find_image(world, request->path);
-    bool same = request->if_range == NULL || strcmp(request->if_range, image->etag) == 0;
 
     server->fetches++;
     server->firmware = true;
-    answer->head.has_length = true;
-    strcpy(answer->head.etag, image->etag);
-    answer->body = image->bytes;
-    answer->len = image->len;
-    answer->head.status = 200;
-    if (request->has_range && same) {
-        assert_true(request->range_start <= request->range_end && request->range_end < image->len);
-        answer->head.status = 206;
-        answer->head.has_range = true;
-        answer->head.range_start = request->range_start;
-        answer->head.range_end = request->range_end;
-        answer->head.range_total = image->len;
-        answer->body += request->range_start;
-        answer->len = request->range_end - request->range_start + 1;
-    }
-    answer->head.length = (uint32_t)answer->len;
+    answer_file(request, image->bytes, image->len, image->etag, answer);
+}
+
+static void answer_patch(struct world *world, const struct ota_http_request *request,
+                         struct world_answer *answer)
+{
+    const struct world_patch *patch = world->server.patch;
+
+    world->server.fetches++;
+    world->server.patched = true;
+    answer_file(request, patch->bytes, patch->len, patch->etag, answer);
 }
 
 static void answer(struct world *world, const struct ota_http_request *request,
@@ -294,6 +324,7 @@ static void answer(struct world *world, const struct ota_http_request *request,
     *out = (struct world_answer){.cut_at = WORLD_WHOLE, .stop_at = WORLD_WHOLE};
     server->requests++;
     server->firmware = false;
+    server->patched = false;
     if (strcmp(request->path, "/device/v1/enroll") == 0)
         answer_enrolment(world, request, out);
     else if (!known)
@@ -304,6 +335,8 @@ static void answer(struct world *world, const struct ota_http_request *request,
         answer_report(world, request, out);
     else if (find_image(world, request->path) != NULL)
         answer_firmware(world, request, out);
+    else if (is_patch(world, request->path))
+        answer_patch(world, request, out);
     else {
         snprintf(server->foreign, sizeof server->foreign, "%.63s", request->path);
         answer_status(out, 404);
@@ -357,6 +390,8 @@ static size_t give_body(struct world *world, uint8_t *buf, size_t cap)
                      : (uint8_t)server->sent++;
     if (server->firmware)
         server->firmware_taken += len;
+    if (server->patched)
+        server->patch_taken += len;
     return len;
 }
 
@@ -584,6 +619,8 @@ void world_boot(struct world *world)
     world->reset_asked = false;
     world->server.active = false;
     memset(&world->client, (int)(world->boots * 37 + 0xa5), sizeof world->client);
+    memset(&world->delta, (int)(world->boots * 37 + 0xa5), sizeof world->delta);
+    (void)ota_client_delta_init(&world->delta);
     if (ota_boot_run(&world->boot, &world->boot_report, &info) != OTA_OK) {
         world->dead++;
         return;

@@ -15,6 +15,7 @@
 
 #include "device/boot/boot.h"
 #include "device/core/client.h"
+#include "device/core/client_delta.h"
 #include "tests/powercut/flash_sim.h"
 #include "tests/vectors/p256.h"
 
@@ -51,6 +52,15 @@ void world_image_make(struct world_image *image, const struct p256_key *release,
                       unsigned seed);
 void world_image_free(struct world_image *image);
 
+/* A patch that the manifest offers beside the image; a test makes it. */
+struct world_patch {
+    uint8_t *bytes;
+    uint32_t len;
+    uint8_t base_hash[OTA_HASH_LEN];
+    char etag[OTA_HTTP_ETAG_MAX + 1];
+    char url[OTA_URL_MAX + 1];
+};
+
 /* An answer on its way to the device. A twist may change all of it. */
 struct world_answer {
     struct ota_http_response head;
@@ -73,6 +83,7 @@ struct world_report {
     enum ota_event event;
     uint32_t percent;
     uint32_t events;
+    uint32_t fetched;
     struct ota_version version;
 };
 
@@ -82,6 +93,7 @@ struct world_server {
     enum ota_action action;
     const char *deployment;
     const struct world_image *image;
+    const struct world_patch *patch; /* NULL: none is offered */
     uint32_t poll_seconds;
     uint64_t now;
     bool pending;      /* 403 with Retry-After for the manifest */
@@ -101,6 +113,7 @@ struct world_server {
     unsigned enrolments;
     unsigned fetches;        /* of firmware */
     uint64_t firmware_taken; /* bytes of firmware that the device took */
+    uint64_t patch_taken;    /* bytes of the patch, not among those */
     uint32_t poll_at[64];    /* when the last polls came, a ring by polls % 64 */
     struct world_report reports[WORLD_REPORTS_MAX];
     unsigned report_count;
@@ -115,6 +128,7 @@ struct world_server {
     bool active;
     bool headed;
     bool firmware;
+    bool patched;
 };
 
 struct world {
@@ -125,6 +139,7 @@ struct world {
     struct ota_boot_config boot;
     struct ota_boot_report boot_report;
     struct ota_client client;
+    struct ota_client_delta delta; /* the client has it when config.delta says so */
     struct world_server server;
 
     struct p256_key release;

@@ -6,7 +6,7 @@
  */
 #include <lwip/timeouts.h>
 
-#include "device/core/client.h"
+#include "device/core/client_delta.h"
 #include "device/examples/nucleo-f429zi/broker.h"
 #include "device/net/tls_bearssl.h"
 #include "device/net/transport_lwip.h"
@@ -18,7 +18,7 @@
 #include "device/port/stm32f4/flash_f4.h"
 #include "device/port/stm32f4/led.h"
 #include "device/port/stm32f4/lwip_port.h"
-#include "device/port/stm32f4/rng.h"
+#include "device/port/stm32f4/platform.h"
 #include "device/port/stm32f4/ticks.h"
 #include "protocol/error.h"
 
@@ -40,31 +40,13 @@ struct app {
     struct ota_lwip_config lwip_config;
     struct ota_lwip_transport lwip;
     struct ota_transport transport;
-    struct ota_platform platform;
     struct ota_client_config config;
     struct ota_client client;
+    struct ota_client_delta delta;
     struct broker_config broker_config;
     struct broker *broker; /* NULL: none */
     uint32_t blink_ms;
 };
-
-static void feed(void *ctx)
-{
-    (void)ctx;
-    stm32f4_feed();
-}
-
-static void reset(void *ctx)
-{
-    (void)ctx;
-    stm32f4_reset();
-}
-
-static void log_line(void *ctx, const char *line)
-{
-    (void)ctx;
-    stm32f4_log(line);
-}
 
 /* A moment that has passed: the build, or later when the server has said so and signed it. */
 static uint64_t time_floor(void *ctx)
@@ -100,9 +82,9 @@ static void start_tls(struct app *app)
         .anchor_count = provision->anchor_count,
         .identity = provision->chain_len > 0 ? &app->identity : NULL,
         .ctx = app,
-        .random = stm32f4_random,
+        .random = stm32f4_platform.random,
         .time_floor = time_floor,
-        .log = log_line,
+        .log = stm32f4_platform.log,
     };
     ota_tls_init(&app->tls, &app->tls_config);
     app->allocator = ota_tls_allocator(&app->tls);
@@ -130,8 +112,6 @@ static void start_transport(struct app *app)
 static int start_client(struct app *app)
 {
     const struct ota_provision *provision = &app->provision;
-    app->platform = (struct ota_platform){
-        .random = stm32f4_random, .feed = feed, .reset = reset, .log = log_line};
     app->config = (struct ota_client_config){
         .device_id = provision->device_id,
         .product = APP_PRODUCT,
@@ -142,9 +122,10 @@ static int start_client(struct app *app)
         .server_keys = provision->server_keys,
         .server_key_count = provision->server_key_count,
         .release_keys = {provision->release_keys, provision->release_key_count},
+        .delta = ota_client_delta_init(&app->delta),
         .flash = &stm32f4_flash,
         .map = &stm32f4_board.map,
-        .platform = &app->platform,
+        .platform = &stm32f4_platform,
         .transport = &app->transport,
         .boot_report = STM32F4_BOOT_REPORT,
         .self_test = self_test,
@@ -163,9 +144,9 @@ static void start_broker(struct app *app)
         .product = APP_PRODUCT,
         .client = &app->client,
         .ctx = app,
-        .random = stm32f4_random,
+        .random = stm32f4_platform.random,
         .time_floor = time_floor,
-        .log = log_line,
+        .log = stm32f4_platform.log,
     };
     app->broker = broker_start(&app->broker_config, stm32f4_millis());
 }

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "device/boot/boot.h"
-#include "device/core/client.h"
+#include "device/core/client_delta.h"
 #include "device/net/transport_lwip.h"
 #include "device/port/host/broker.h"
 #include "device/port/host/chip.h"
@@ -25,6 +25,7 @@ struct device {
     struct ota_lwip_transport lwip;
     struct ota_transport transport;
     struct ota_client_config config;
+    struct ota_client_delta delta;
     struct ota_client client;
     struct host_broker *broker; /* NULL: none */
 };
@@ -76,6 +77,7 @@ static void configure(struct device *device)
         .server_keys = options->server_keys,
         .server_key_count = options->server_key_count,
         .release_keys = {options->release_keys, options->release_key_count},
+        .delta = options->no_delta ? NULL : ota_client_delta_init(&device->delta),
         .flash = &device->chip.file.flash,
         .map = &ota_flash_file_map,
         .platform = &device->chip.platform,

@@ -43,6 +43,7 @@ static const char usage[] =
     "  --mqtt-ca FILE            CA of the broker's certificate, for mqtts://\n"
     "  --mqtt-cert, --mqtt-key FILE  certificate and key of this device, in PEM\n"
     "  --mqtt-group NAME         listen for this group as well\n"
+    "  --no-delta                fetch whole images, never a patch\n"
     "  --once                    end after the first poll: 0 when its manifest was verified, else "
     "1\n"
     "  --exit-when-idle          end with 0 when there is nothing to do and nothing to report\n"
@@ -70,6 +71,7 @@ enum option_value {
     OPTION_MQTT_CERT,
     OPTION_MQTT_KEY,
     OPTION_MQTT_GROUP,
+    OPTION_NO_DELTA,
     OPTION_ONCE,
     OPTION_EXIT_WHEN_IDLE,
     OPTION_HELP,
@@ -97,6 +99,7 @@ static const struct option long_options[] = {
     {"mqtt-cert", required_argument, NULL, OPTION_MQTT_CERT},
     {"mqtt-key", required_argument, NULL, OPTION_MQTT_KEY},
     {"mqtt-group", required_argument, NULL, OPTION_MQTT_GROUP},
+    {"no-delta", no_argument, NULL, OPTION_NO_DELTA},
     {"once", no_argument, NULL, OPTION_ONCE},
     {"exit-when-idle", no_argument, NULL, OPTION_EXIT_WHEN_IDLE},
     {"help", no_argument, NULL, OPTION_HELP},
@@ -278,6 +281,9 @@ static bool take(struct host_options *options, int option, const char *value)
         return true;
     case OPTION_MQTT_GROUP:
         options->mqtt_group = value;
+        return true;
+    case OPTION_NO_DELTA:
+        options->no_delta = true;
         return true;
     case OPTION_ONCE:
         options->once = true;

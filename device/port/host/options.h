@@ -42,6 +42,7 @@ struct host_options {
     const char *mqtt_cert;
     const char *mqtt_key;
     const char *mqtt_group;
+    bool no_delta;
     bool once;
     bool exit_when_idle;
 };
