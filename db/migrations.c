@@ -138,7 +138,18 @@ static const char *const VERSION_3[] = {
     NULL,
 };
 
-static const char *const *const MIGRATIONS[] = {VERSION_1, VERSION_2, VERSION_3};
+/* Patches from one image to another, and what they saved. */
+static const char *const VERSION_4[] = {
+    "CREATE TABLE patches ("
+    "  base BLOB NOT NULL, image BLOB NOT NULL, sha256 BLOB NOT NULL, size INTEGER NOT NULL,"
+    "  made_at INTEGER NOT NULL, PRIMARY KEY (base, image)) WITHOUT ROWID",
+    "CREATE TABLE patch_savings ("
+    "  rollout_id INTEGER PRIMARY KEY REFERENCES rollouts(id), devices INTEGER NOT NULL,"
+    "  bytes INTEGER NOT NULL)",
+    NULL,
+};
+
+static const char *const *const MIGRATIONS[] = {VERSION_1, VERSION_2, VERSION_3, VERSION_4};
 
 #define LATEST ((int)(sizeof(MIGRATIONS) / sizeof(MIGRATIONS[0])))
 

@@ -54,7 +54,7 @@ request_step api_rollout_read, api_rollout_write, api_rollout_start, api_rollout
 request_step api_rollback_read, api_rollback_write;
 /* device_*.c: what devices ask */
 request_step device_enroll_write, device_poll_read, device_poll_write, device_poll_finish,
-    device_firmware, device_report_read, device_report_write;
+    device_firmware, device_patch, device_report_read, device_report_write;
 
 /* ---- shared ---- */
 

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "db/firmware.h"
+#include "db/patches.h"
 #include "protocol/limits.h"
 #include "protocol/text.h"
 #include "protocol/version.h"
@@ -267,6 +268,8 @@ void api_firmware_delete(struct request *rq)
         return;
     if (error == DB_OK)
         error = db_firmware_delete(rq->db, id);
+    if (error == DB_OK)
+        error = db_patches_delete(rq->db, firmware->hash);
     if (error == DB_E_NOT_FOUND)
         request_problem(rq, 404, "not_found", "There is no firmware with this id.");
     else if (error == DB_E_IN_USE)
@@ -277,16 +280,24 @@ void api_firmware_delete(struct request *rq)
 
 struct file_drop {
     struct writer_job job; /* first: a job is its drop */
-    struct blobs *blobs;
+    struct app *app;
     uint8_t sha256[OTA_HASH_LEN];
+    uint8_t hash[OTA_HASH_LEN]; /* of the image: patches from and to it go as well */
 };
+
+static void drop_unused(struct app *app, struct db *db, const uint8_t sha256[OTA_HASH_LEN])
+{
+    if (db_firmware_has_file(db, sha256) == 0 && db_patch_has_file(db, sha256) == 0)
+        blobs_delete(app->blobs, sha256);
+}
 
 static int drop_run(struct writer_job *job, struct db *db)
 {
     struct file_drop *drop = (struct file_drop *)job;
 
-    if (db_firmware_has_file(db, drop->sha256) == 0)
-        blobs_delete(drop->blobs, drop->sha256);
+    drop_unused(drop->app, db, drop->sha256);
+    while (patches_forget(drop->app->patches, drop->hash, drop->sha256))
+        drop_unused(drop->app, db, drop->sha256);
     return DB_OK;
 }
 
@@ -307,7 +318,8 @@ void api_firmware_deleted(struct request *rq)
         return;
     drop->job.run = drop_run;
     drop->job.done = drop_done;
-    drop->blobs = rq->app->blobs;
+    drop->app = rq->app;
+    memcpy(drop->hash, rq->as.upload.firmware.hash, OTA_HASH_LEN);
     memcpy(drop->sha256, rq->as.upload.firmware.sha256, OTA_HASH_LEN);
     if (!writer_submit(rq->app->writer, &drop->job))
         free(drop);

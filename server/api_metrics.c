@@ -114,6 +114,8 @@ static void put_requests(struct metrics_page *page, struct app *app)
     metrics_put(page, "counter", "otad_polls_total", "Manifest polls.",
                 atomic_load(&counters->polls));
     herald_count(app->herald, &herald);
+    metrics_put(page, "gauge", "otad_patches_ready", "Patches that are offered.",
+                patches_count(app->patches));
     metrics_put(page, "gauge", "otad_polls_waiting", "Long polls that are held.", herald.waiting);
     metrics_put(page, "counter", "otad_polls_held_total", "Polls that were held.", herald.held);
     metrics_put(page, "counter", "otad_polls_woken_total",

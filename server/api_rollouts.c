@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "db/deployments.h"
+#include "db/patches.h"
 #include "db/rollouts.h"
 #include "server/api.h"
 #include "server/rollout_store.h"
@@ -54,12 +55,24 @@ static void put_state(struct json_writer *out, const struct fleet_rollout *rollo
     json_put_time(out, "ended_at", (int64_t)r->ended_at);
 }
 
+static void put_saving(struct json_writer *out, struct db *db, const struct fleet_rollout *rollout)
+{
+    int64_t devices;
+    int64_t bytes;
+
+    if (db_patch_saving_get(db, (int64_t)rollout->r.id, &devices, &bytes) != DB_OK)
+        devices = bytes = 0; /* a figure for people, not worth an error */
+    json_put_int(out, "patched_devices", devices);
+    json_put_int(out, "bytes_saved", bytes);
+}
+
 void api_put_rollout(struct request *rq, struct json_writer *out,
                      const struct fleet_rollout *rollout)
 {
     json_object(out);
     api_put_settings(out, rq->db, rollout);
     put_state(out, rollout);
+    put_saving(out, rq->db, rollout);
     json_key(out, "stages");
     json_array(out);
     for (int i = 0; i < rollout->r.stage_count; i++)

@@ -17,6 +17,7 @@
 #include "server/idle_answers.h"
 #include "server/log.h"
 #include "server/metrics.h"
+#include "server/patches.h"
 #include "server/signer.h"
 #include "server/steer.h"
 #include "server/throttle.h"
@@ -50,6 +51,7 @@ struct app {
     struct mqtt *mqtt; /* NULL: no broker */
     struct blobs *blobs;
     struct idle_answers *idle_answers;
+    struct patches *patches;
     struct db *reader; /* guarded by reader_lock */
     pthread_mutex_t reader_lock;
     atomic_int uploads; /* under way */

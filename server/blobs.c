@@ -73,8 +73,8 @@ void blobs_free(struct blobs *blobs)
     free(blobs);
 }
 
-static void path_of(const struct blobs *blobs, const uint8_t sha256[OTA_HASH_LEN], char *path,
-                    size_t cap)
+void blobs_path(const struct blobs *blobs, const uint8_t sha256[OTA_HASH_LEN], char *path,
+                size_t cap)
 {
     char hex[HEX_LEN + 1];
 
@@ -130,7 +130,7 @@ static int load(struct blobs *blobs, const uint8_t sha256[OTA_HASH_LEN], struct 
         return BLOBS_E_MEMORY;
     memcpy(blob->sha256, sha256, OTA_HASH_LEN);
     blob->blobs = blobs;
-    path_of(blobs, sha256, path, sizeof(path));
+    blobs_path(blobs, sha256, path, sizeof(path));
     fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     error = fd < 0 ? error_of(errno) : fill(blob, fd);
     if (fd >= 0)
@@ -241,7 +241,7 @@ int blobs_keep(struct blobs *blobs, int fd, const char *temporary,
     int error;
 
     snprintf(root, sizeof(root), "%s/blobs", blobs->dir);
-    path_of(blobs, sha256, path, sizeof(path));
+    blobs_path(blobs, sha256, path, sizeof(path));
     slash = strrchr(path, '/');
     if (fsync(fd) != 0)
         return error_of(errno);
@@ -260,7 +260,7 @@ bool blobs_exist(struct blobs *blobs, const uint8_t sha256[OTA_HASH_LEN])
 {
     char path[PATH_CAP];
 
-    path_of(blobs, sha256, path, sizeof(path));
+    blobs_path(blobs, sha256, path, sizeof(path));
     return access(path, R_OK) == 0;
 }
 
@@ -268,7 +268,7 @@ void blobs_delete(struct blobs *blobs, const uint8_t sha256[OTA_HASH_LEN])
 {
     char path[PATH_CAP];
 
-    path_of(blobs, sha256, path, sizeof(path));
+    blobs_path(blobs, sha256, path, sizeof(path));
     unlink(path);
 }
 

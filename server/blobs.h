@@ -47,6 +47,10 @@ void blobs_free(struct blobs *blobs);
 int blobs_get(struct blobs *blobs, const uint8_t sha256[OTA_HASH_LEN], struct blob **blob);
 void blob_release(struct blob *blob);
 
+/* Where the file of this digest is, or would be. */
+void blobs_path(const struct blobs *blobs, const uint8_t sha256[OTA_HASH_LEN], char *path,
+                size_t cap);
+
 /* A new temporary file: its descriptor and path. Negative on failure. */
 int blobs_create_temporary(struct blobs *blobs, char *path, size_t cap);
 /* Make the temporary file durable under its name. When this returns BLOBS_OK a power cut cannot

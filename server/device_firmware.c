@@ -110,22 +110,24 @@ static void answer(struct request *rq, struct blob *blob, const char *tag)
                            (unsigned long long)(range.first + range.len - 1), blob->len);
 }
 
-void device_firmware(struct request *rq)
+/* The file of an image that this device has or had a deployment of. */
+static bool find_image(struct request *rq, const uint8_t hash[OTA_HASH_LEN],
+                       uint8_t sha256[OTA_HASH_LEN])
 {
-    uint8_t hash[OTA_HASH_LEN];
-    uint8_t sha256[OTA_HASH_LEN];
+    if (find_in_memory(rq, hash, sha256) || find_in_store(rq, hash, sha256))
+        return true;
+    request_problem(rq, 404, "firmware_unknown", "This device has no deployment of such an image.");
+    return false;
+}
+
+static void send_file(struct request *rq, const uint8_t sha256[OTA_HASH_LEN])
+{
     char hex[2 * OTA_HASH_LEN + 1];
     char tag[2 * OTA_HASH_LEN + 3];
     const char *if_none_match = request_header(rq, "If-None-Match");
     const char *if_match = request_header(rq, "If-Match");
     struct blob *blob;
 
-    if (ota_hex_decode(hash, sizeof(hash), ota_text_of(rq->params[0])) != 0 ||
-        !(find_in_memory(rq, hash, sha256) || find_in_store(rq, hash, sha256))) {
-        request_problem(rq, 404, "firmware_unknown",
-                        "This device has no deployment of such an image.");
-        return;
-    }
     ota_hex_encode(sha256, OTA_HASH_LEN, hex);
     snprintf(tag, sizeof(tag), "\"%s\"", hex);
     if (if_match != NULL && !names_tag(if_match, tag)) {
@@ -137,4 +139,34 @@ void device_firmware(struct request *rq)
     } else if (open_blob(rq, sha256, &blob)) {
         answer(rq, blob, tag);
     }
+}
+
+/* The hash that the path names; one that is malformed is one that nobody has. */
+static void take_hash(const struct request *rq, uint8_t hash[OTA_HASH_LEN])
+{
+    if (ota_hex_decode(hash, OTA_HASH_LEN, ota_text_of(rq->params[0])) != 0)
+        memset(hash, 0, OTA_HASH_LEN);
+}
+
+void device_firmware(struct request *rq)
+{
+    uint8_t hash[OTA_HASH_LEN];
+    uint8_t sha256[OTA_HASH_LEN];
+
+    take_hash(rq, hash);
+    if (find_image(rq, hash, sha256))
+        send_file(rq, sha256);
+}
+
+void device_patch(struct request *rq)
+{
+    uint8_t sha256[OTA_HASH_LEN];
+    uint8_t image[OTA_HASH_LEN];
+    uint8_t image_sha256[OTA_HASH_LEN];
+
+    take_hash(rq, sha256);
+    if (!patches_image(rq->app->patches, sha256, image))
+        memset(image, 0, OTA_HASH_LEN);
+    if (find_image(rq, image, image_sha256))
+        send_file(rq, sha256);
 }

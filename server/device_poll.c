@@ -95,21 +95,30 @@ static bool take_wishes(struct request *rq, struct fleet_facts *facts, uint64_t 
     return true;
 }
 
+/* 0 by default. */
+static bool take_flag(struct request *rq, const char *name, bool *flag)
+{
+    char text[4] = "0";
+
+    if (request_query(rq, name, text, sizeof(text)) < 0)
+        return false;
+    *flag = text[0] == '1';
+    if ((text[0] == '0' || *flag) && text[1] == '\0')
+        return true;
+    request_problem(rq, 400, "poll_malformed", "%s is neither 0 nor 1.", name);
+    return false;
+}
+
 static bool take_facts(struct request *rq, struct fleet_facts *facts, uint64_t now)
 {
     char hash[2 * OTA_HASH_LEN + 1];
-    char trial[4] = "0";
 
     memset(facts, 0, sizeof(*facts));
     if (!take_version(rq, &facts->version) || !take_counter(rq, &facts->counter) ||
-        !take(rq, "hash", hash, sizeof(hash)) ||
-        request_query(rq, "trial", trial, sizeof(trial)) < 0)
+        !take(rq, "hash", hash, sizeof(hash)) || !take_flag(rq, "trial", &facts->trial))
         return false;
     if (ota_hex_decode(facts->hash, OTA_HASH_LEN, ota_text_of(hash)) != 0)
         return refuse(rq, "hash is not 64 lower-case hex digits.");
-    if (strcmp(trial, "0") != 0 && strcmp(trial, "1") != 0)
-        return refuse(rq, "trial is neither 0 nor 1.");
-    facts->trial = trial[0] == '1';
     facts->seen = true;
     return take_wishes(rq, facts, now);
 }
@@ -197,7 +206,8 @@ void device_poll_read(struct request *rq)
         atomic_fetch_add(&rq->app->counters.polls, 1);
     if (!take(rq, "product", product, sizeof(product)) ||
         !take(rq, "hardware", hardware, sizeof(hardware)) ||
-        !take_facts(rq, &rq->as.poll.facts, now) || !take_nonce(rq) || !take_wait(rq))
+        !take_facts(rq, &rq->as.poll.facts, now) || !take_nonce(rq) || !take_wait(rq) ||
+        !take_flag(rq, "delta", &rq->as.poll.takes_patches))
         return;
     fleet_lock(fleet);
     device = fleet_device(fleet, rq->who.device);
@@ -210,6 +220,7 @@ void device_poll_read(struct request *rq)
             rq->as.poll.facts.postponed_until = rq->hold.facts.postponed_until;
         keep_wish(device, &rq->as.poll.facts);
         memcpy(rq->hold.token, device->token_hash, HOLD_TOKEN_LEN);
+        device->takes_patches = rq->as.poll.takes_patches;
         if (check_state(rq, device) && check_target(rq, device, product, hardware))
             rq->answered_early =
                 steer_peek(fleet, device, &rq->as.poll.facts, now, &rq->as.poll.answer);
@@ -244,13 +255,42 @@ static uint32_t poll_seconds(const struct request *rq)
     return seconds > 0 ? seconds : 1;
 }
 
-static void fill_install(struct ota_manifest *manifest, const struct steer_answer *answer,
-                         char *url, size_t cap)
+/* Where the manifest's texts lie until it is encoded. */
+struct urls {
+    char image[OTA_URL_MAX + 1];
+    char delta[OTA_URL_MAX + 1];
+};
+
+static struct ota_text put_url(char url[OTA_URL_MAX + 1], const char *place,
+                               const uint8_t hash[OTA_HASH_LEN])
 {
     char hex[2 * OTA_HASH_LEN + 1];
 
-    ota_hex_encode(answer->release.hash, OTA_HASH_LEN, hex);
-    snprintf(url, cap, "/device/v1/firmware/%s", hex);
+    ota_hex_encode(hash, OTA_HASH_LEN, hex);
+    snprintf(url, OTA_URL_MAX + 1, "/device/v1/%s/%s", place, hex);
+    return ota_text_of(url);
+}
+
+/* A patch for what this device runs, if it takes patches and one is ready. */
+static void fill_delta(const struct request *rq, struct ota_manifest *manifest, struct urls *urls)
+{
+    struct patch_pair pair;
+    struct patch patch;
+
+    memcpy(pair.base, rq->as.poll.facts.hash, OTA_HASH_LEN);
+    memcpy(pair.image, manifest->hash, OTA_HASH_LEN);
+    if (!rq->as.poll.takes_patches || !patches_find(rq->app->patches, &pair, &patch))
+        return;
+    memcpy(manifest->delta.base_hash, patch.base, OTA_HASH_LEN);
+    memcpy(manifest->delta.patch_hash, patch.sha256, OTA_HASH_LEN);
+    manifest->delta.patch_len = patch.len;
+    manifest->delta.url = put_url(urls->delta, "patches", patch.sha256);
+}
+
+static void fill_install(const struct request *rq, struct ota_manifest *manifest, struct urls *urls)
+{
+    const struct steer_answer *answer = &rq->as.poll.answer;
+
     manifest->product = ota_text_of(answer->release.product);
     manifest->hardware = ota_text_of(answer->release.hardware);
     manifest->version = answer->release.version;
@@ -259,7 +299,8 @@ static void fill_install(struct ota_manifest *manifest, const struct steer_answe
     memcpy(manifest->hash, answer->release.hash, OTA_HASH_LEN);
     memcpy(manifest->sig, answer->sig, answer->sig_len);
     manifest->sig_len = answer->sig_len;
-    manifest->url = ota_text_of(url);
+    manifest->url = put_url(urls->image, "firmware", manifest->hash);
+    fill_delta(rq, manifest, urls);
 }
 
 /* Payload, signature, envelope. Bytes of the envelope, or a negative error. */
@@ -293,7 +334,7 @@ static void answer_poll(struct request *rq)
                                     .poll_seconds = poll_seconds(rq),
                                     .wait_seconds = rq->app->config.wait_seconds};
     char deployment[OTA_DECIMAL_MAX + 1];
-    char url[OTA_URL_MAX + 1];
+    struct urls urls;
     char *envelope;
     int len;
 
@@ -306,7 +347,7 @@ static void answer_poll(struct request *rq)
     manifest.deployment =
         (struct ota_text){deployment, ota_decimal_encode(answer->deployment, deployment)};
     if (answer->action == OTA_ACTION_INSTALL)
-        fill_install(&manifest, answer, url, sizeof(url));
+        fill_install(rq, &manifest, &urls);
     envelope = malloc(OTA_MANIFEST_MAX);
     len = envelope != NULL ? encode(rq, &manifest, envelope, OTA_MANIFEST_MAX) : -1;
     if (len < 0) {

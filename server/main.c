@@ -4,6 +4,7 @@
 #include "server/backup.h"
 #include "server/config.h"
 #include "server/healthcheck.h"
+#include "server/patch_make.h"
 #include "server/serve.h"
 #include "server/token_command.h"
 #include "server/version.h"
@@ -93,6 +94,7 @@ static const struct {
     {"--healthcheck", run_healthcheck},
     {"--version", run_version},
     {"--help", run_help},
+    {PATCH_MAKE_COMMAND, patch_make_command},
 };
 
 int main(int argc, char **argv)

@@ -16,6 +16,7 @@ static const struct otactl_column rollout_columns[] = {
     {"VERSION", "version", OTACTL_SHAPE_PLAIN},
     {"STATE", "state", OTACTL_SHAPE_PLAIN},
     {"CREATED", "created_at", OTACTL_SHAPE_TIME},
+    {"SAVED", "bytes_saved", OTACTL_SHAPE_SIZE},
     {"WHY", "halt_reason", OTACTL_SHAPE_PLAIN},
 };
 

@@ -113,6 +113,13 @@ unsigned otactl_rollout_draw(FILE *out, const cJSON *rollout, unsigned width)
         print_line(out, line, width);
         lines++;
     }
+    double patched = otactl_json_number(rollout, "patched_devices");
+    if (patched > 0) {
+        snprintf(line, sizeof line, "%.0f by patch, %.0f KB less to fetch", patched,
+                 otactl_json_number(rollout, "bytes_saved") / 1024);
+        print_line(out, line, width);
+        lines++;
+    }
     const char *reason = otactl_json_text(rollout, "halt_reason");
     if (reason[0] != '\0') {
         print_line(out, reason, width);

@@ -2,8 +2,8 @@
 
 OTAD_LIB_SOURCES := $(filter-out server/main.c server/otactl%.c $(ROLLOUT_SOURCES) \
     $(DELTA_SOURCES),$(wildcard server/*.c))
-OTAD_LIBS := $(B)/libotad.a $(B)/librollout.a $(B)/libdb.a $(B)/libprotocol.a \
-             -lmicrohttpd -lgnutls -lcjson -lcrypto -lsqlite3 -lmosquitto -lm -lpthread
+OTAD_LIBS := $(B)/libotad.a $(B)/librollout.a $(B)/libdelta.a $(B)/libdb.a $(B)/libprotocol.a \
+             -ldivsufsort -lmicrohttpd -lgnutls -lcjson -lcrypto -lsqlite3 -lmosquitto -lm -lpthread
 
 # madvise()
 CPPFLAGS_fleet_index := -D_DEFAULT_SOURCE

@@ -159,6 +159,7 @@ struct request {
             bool has_nonce;
             uint32_t wait_seconds; /* wished for and granted, 0 for none */
             enum ota_action known; /* the answer that would be no news */
+            bool takes_patches;
             struct steer_answer answer;
         } poll;
         struct {

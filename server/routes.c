@@ -9,6 +9,7 @@ const struct route ROUTES[] = {
     {"GET", "/device/v1/manifest", ROLE_DEVICE, BODY_NONE, device_poll_read, device_poll_write,
      device_poll_finish, NULL},
     {"GET", "/device/v1/firmware/{}", ROLE_DEVICE, BODY_NONE, device_firmware, NULL, NULL, NULL},
+    {"GET", "/device/v1/patches/{}", ROLE_DEVICE, BODY_NONE, device_patch, NULL, NULL, NULL},
     {"POST", "/device/v1/reports", ROLE_DEVICE, BODY_DEVICE, device_report_read,
      device_report_write, NULL, NULL},
     {"POST", "/device/v1/enroll", ROLE_ENROLMENT, BODY_DEVICE, NULL, device_enroll_write, NULL,

@@ -15,10 +15,12 @@
 #include <unistd.h>
 
 #include "db/firmware.h"
+#include "db/patches.h"
 #include "protocol/text.h"
 #include "server/edge.h"
 #include "server/herald.h"
 #include "server/mqtt.h"
+#include "server/patch_worker.h"
 #include "server/streams.h"
 #include "server/ticker.h"
 #include "server/token_command.h"
@@ -30,6 +32,7 @@ struct server {
     struct app app;
     struct edge *edge;
     struct ticker *ticker;
+    struct patch_worker *patch_worker;
     int lock_fd;
 };
 
@@ -78,7 +81,9 @@ static bool open_db(struct server *server, struct db **db, enum db_mode mode)
 
 static int is_wanted(void *ctx, const uint8_t sha256[OTA_HASH_LEN])
 {
-    return db_firmware_has_file(ctx, sha256);
+    int wanted = db_firmware_has_file(ctx, sha256);
+
+    return wanted != 0 ? wanted : db_patch_has_file(ctx, sha256);
 }
 
 static bool open_blobs(struct server *server, struct db *db)
@@ -138,6 +143,12 @@ static bool load(struct server *server, struct db *db)
     error = fleet_load(app->fleet, db);
     if (error != DB_OK)
         return fail(server, "loading the fleet", db_error_name(error));
+    app->patches = patches_new();
+    if (app->patches == NULL)
+        return fail(server, "the patches", "out of memory");
+    error = patches_load(app->patches, db);
+    if (error != DB_OK)
+        return fail(server, "loading the patches", db_error_name(error));
     census_init(&app->census, app->fleet, app->config.poll_seconds);
     app->steer = (struct steer){.fleet = app->fleet, .log = &app->log};
     return true;
@@ -176,11 +187,32 @@ static bool name_run(struct server *server)
     return true;
 }
 
+/* Threads with a connection to the database of their own. */
+static bool start_helpers(struct server *server)
+{
+    struct db *db;
+
+    if (!open_db(server, &db, DB_KEEPER))
+        return false;
+    server->ticker = ticker_start(&server->app, db);
+    if (server->ticker == NULL) {
+        db_close(db);
+        return fail(server, "the ticker", "out of memory");
+    }
+    if (!open_db(server, &db, DB_READER))
+        return false;
+    server->patch_worker = patch_worker_start(&server->app, db);
+    if (server->patch_worker == NULL) {
+        db_close(db);
+        return fail(server, "the patch worker", "out of memory");
+    }
+    return true;
+}
+
 static bool start(struct server *server)
 {
     struct app *app = &server->app;
     struct db *db = NULL;
-    struct db *keeper = NULL;
     char error[512];
 
     if (!name_run(server) || !lock_data(server) || !open_db(server, &db, DB_WRITER))
@@ -202,13 +234,8 @@ static bool start(struct server *server)
     app->signer = signer_open(app->config.data_dir, error, sizeof(error));
     if (app->signer == NULL)
         return fail(server, "the server key", error);
-    if (!open_db(server, &app->reader, DB_READER) || !open_db(server, &keeper, DB_KEEPER))
+    if (!open_db(server, &app->reader, DB_READER) || !start_helpers(server))
         return false;
-    server->ticker = ticker_start(app, keeper);
-    if (server->ticker == NULL) {
-        db_close(keeper);
-        return fail(server, "the ticker", "out of memory");
-    }
     if (app->config.mqtt_host[0] != '\0' &&
         (app->mqtt = mqtt_open(app, error, sizeof(error))) == NULL)
         return fail(server, "the MQTT client", error);
@@ -229,6 +256,7 @@ static void stop(struct server *server)
     streams_drain(app->streams);
     if (server->edge != NULL)
         edge_drain(server->edge, DRAIN_SECONDS);
+    patch_worker_stop(server->patch_worker);
     ticker_stop(server->ticker);
     mqtt_stop(app->mqtt);
     writer_stop(app->writer);
@@ -239,6 +267,7 @@ static void stop(struct server *server)
     db_close(app->reader);
     census_close(&app->census);
     fleet_free(app->fleet);
+    patches_free(app->patches);
     blobs_free(app->blobs);
     idle_answers_free(app->idle_answers);
     signer_free(app->signer);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "db/events.h"
+#include "db/patches.h"
 #include "server/deployment.h"
 #include "server/rollout_decide.h"
 #include "server/rollout_store.h"
@@ -425,6 +426,16 @@ static int write_report(const struct steer *steer, struct db *db, struct fleet_d
     return error;
 }
 
+/* What a patch has saved this device. */
+static int write_saving(struct db *db, const struct fleet_rollout *rollout,
+                        const struct ota_report *report)
+{
+    if (report->event != OTA_EVENT_INSTALLED || report->fetched == 0 ||
+        report->fetched >= rollout->image_len)
+        return DB_OK;
+    return db_patch_saving_add(db, (int64_t)rollout->r.id, rollout->image_len - report->fetched);
+}
+
 int steer_report(const struct steer *steer, struct db *db, struct fleet_ref ref,
                  const struct ota_report *report, uint64_t now, enum steer_outcome *outcome)
 {
@@ -452,5 +463,7 @@ int steer_report(const struct steer *steer, struct db *db, struct fleet_ref ref,
     if (*outcome == STEER_IGNORED)
         return DB_OK;
     error = write_report(steer, db, device, try, report, news, now);
+    if (error == DB_OK)
+        error = write_saving(db, rollout, report);
     return error != DB_OK ? error : steer_advance(steer, db, rollout, now);
 }
