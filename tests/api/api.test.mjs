@@ -12,6 +12,7 @@ import "./session.suite.mjs";
 import "./fleet.suite.mjs";
 import "./firmware.suite.mjs";
 import "./ranges.suite.mjs";
+import "./patches.suite.mjs";
 import "./devices.suite.mjs";
 import "./enrol.suite.mjs";
 import "./polls.suite.mjs";

@@ -112,3 +112,27 @@ test("a device whose token was replaced logs that it is unauthorized", async () 
   await until("401 in its log", 20000, () => /unauthorized|401/.test(device.said()));
   assert.equal(device.program.child.exitCode, null, "it goes on trying");
 });
+
+test("devices fetch patches as soon as there are some, and the rollout tells what that saved", async () => {
+  const body = makeBody(SIZE);
+  const old = house.release("1.6.0", 1, body);
+  const pioneer = house.addDevice("lamp-g", old);
+  await pioneer.runs("1.6.0");
+  const image = house.release("1.7.0", 1, Buffer.concat([body.subarray(0, SIZE / 3), Buffer.from("new code"), body.subarray(SIZE / 3)]));
+  const rollout = house.rollout("1.7.0");
+  await until("a patch to be made", 60000, () =>
+    house.server.said().split("\n").some((line) => /"patch_made"/.test(line) && !/"base":"0{64}"|"size":0,/.test(line)));
+  await pioneer.runs("1.7.0", 60000);
+
+  house.wire.requests = [];
+  house.wire.toDevices = 0;
+  const device = house.addDevice("lamp-h", old);
+  await device.runs("1.7.0", 60000);
+  assert.ok(device.holds(image));
+  assert.deepEqual(house.wire.downloads(), [], "no byte of the whole image");
+  assert.ok(house.wire.requests.some((head) => head.startsWith("GET /device/v1/patches/")));
+  assert.ok(house.wire.toDevices < SIZE / 4, `${house.wire.toDevices} bytes over the wire`);
+  const shown = house.otactl("rollout", "show", String(rollout), "--json");
+  assert.ok(shown.bytes_saved > SIZE * 0.9, JSON.stringify(shown));
+  house.otactl("rollout", "cancel", String(rollout));
+});
