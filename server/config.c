@@ -182,6 +182,12 @@ static bool take_mqtt_reports(struct config *config, const char *value)
     return config->mqtt_reports || strcmp(value, "off") == 0;
 }
 
+static bool take_patches(struct config *config, const char *value)
+{
+    config->patches = strcmp(value, "on") == 0;
+    return config->patches || strcmp(value, "off") == 0;
+}
+
 static bool take_level(struct config *config, const char *value)
 {
     return log_level_parse(&config->log_level, value);
@@ -238,6 +244,8 @@ static const struct setting SETTINGS[] = {
     {"--first-token", "OTAD_FIRST_TOKEN", "HOW",
      "file: the first start writes it to admin-token (file); print: says it as well",
      "file or print", take_first_token},
+    {"--patches", "OTAD_PATCHES", "on|off", "make patches between releases and offer them (on)",
+     "on or off", take_patches},
     {"--log-level", "OTAD_LOG_LEVEL", "LEVEL", "debug, info, warn or error (info)",
      "one of debug, info, warn, error", take_level},
 };
@@ -315,6 +323,7 @@ bool config_read(struct config *config, int argc, char **args, char *error, size
                               .connections_max = 10000,
                               .waiting_max = UINT32_MAX,
                               .pending_max = 10000,
+                              .patches = true,
                               .log_level = LOG_INFO};
     if (!read_environment(config, error, cap))
         return false;

@@ -279,7 +279,8 @@ static void fill_delta(const struct request *rq, struct ota_manifest *manifest, 
 
     memcpy(pair.base, rq->as.poll.facts.hash, OTA_HASH_LEN);
     memcpy(pair.image, manifest->hash, OTA_HASH_LEN);
-    if (!rq->as.poll.takes_patches || !patches_find(rq->app->patches, &pair, &patch))
+    if (!rq->app->config.patches || !rq->as.poll.takes_patches ||
+        !patches_find(rq->app->patches, &pair, &patch))
         return;
     memcpy(manifest->delta.base_hash, patch.base, OTA_HASH_LEN);
     memcpy(manifest->delta.patch_hash, patch.sha256, OTA_HASH_LEN);

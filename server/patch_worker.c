@@ -238,7 +238,7 @@ static bool run_process(struct patch_worker *worker, char *base, char *image, ch
 }
 
 /* Make it, or find that it is of no use. Negative: neither, the disk or the database is in trouble.
- */
+ * 1: the process failed; it is not tried again before the next start. */
 static int make(struct patch_worker *worker, const struct patch_pair *pair, struct db_patch *row)
 {
     bool packed = memcmp(pair->base, NO_HASH, OTA_HASH_LEN) == 0;
@@ -260,9 +260,9 @@ static int make(struct patch_worker *worker, const struct patch_pair *pair, stru
         return -1;
     if (run_process(worker, base, image, to))
         error = keep(worker, pair, image_len, fd, to, row);
-    else if (atomic_load(&worker->stopping))
-        error = -1;
-    if (error < 0 || row->size == 0)
+    else
+        error = atomic_load(&worker->stopping) ? -1 : 1;
+    if (error != 0 || row->size == 0)
         unlink(to);
     close(fd);
     return error;
@@ -297,8 +297,12 @@ static bool settle(struct patch_worker *worker, const struct patch_pair *pair)
 
     memcpy(row.base, pair->base, OTA_HASH_LEN);
     memcpy(row.image, pair->image, OTA_HASH_LEN);
-    if (make(worker, pair, &row) < 0 || writer_call(worker->app->writer, write_row, &row) != DB_OK)
+    int made = make(worker, pair, &row);
+    if (made < 0 || (made == 0 && writer_call(worker->app->writer, write_row, &row) != DB_OK))
         return false;
+    if (made > 0)
+        log_note(&worker->app->log, LOG_WARN, "patch_failed",
+                 "Making a patch failed or took too long; devices get the whole image.");
     patches_settle(worker->app->patches, pair, row.size, row.size > 0 ? row.sha256 : NULL);
     log_made(worker, &row, now_seconds() - began);
     return true;

@@ -199,6 +199,8 @@ static bool start_helpers(struct server *server)
         db_close(db);
         return fail(server, "the ticker", "out of memory");
     }
+    if (!server->app.config.patches)
+        return true;
     if (!open_db(server, &db, DB_READER))
         return false;
     server->patch_worker = patch_worker_start(&server->app, db);

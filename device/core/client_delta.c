@@ -105,16 +105,19 @@ static int check_header(const struct ota_client *client)
 /* ---- decoding ---- */
 
 /* Hand over what the decoder wants of work.answer, and drop what it passes over. 0 when that is
- * nothing, because more has to come first. */
+ * nothing, because more has to come first. After a resume it may want a block that has been read
+ * already: then the rest of the answer is of no use, and the next one begins there. */
 static size_t feed(struct ota_client *client)
 {
     struct ota_delta *decoder = &delta_of(client)->decoder;
     uint32_t first = client->file_at - client->answer_len; /* of the patch, in work.answer */
-    uint32_t jump = ota_delta_wants(decoder) - first;
-    size_t used = jump < client->answer_len ? jump : client->answer_len;
+    uint32_t wanted = ota_delta_wants(decoder);
+    size_t used = client->answer_len;
 
-    if (used == jump)
+    if (wanted >= first && wanted - first < used) {
+        used = wanted - first;
         used += ota_delta_feed(decoder, client->work.answer + used, client->answer_len - used);
+    }
     client->answer_len = (uint16_t)(client->answer_len - used);
     memmove(client->work.answer, client->work.answer + used, client->answer_len);
     return used;

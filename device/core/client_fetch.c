@@ -264,12 +264,20 @@ static void fetch_failed(struct ota_client *client, int error)
         ota_client_update_end(client, &update, OTA_EVENT_FAILED, error);
 }
 
+/* A patch that is resumed is read from its head, and may go on in a block that was among that. */
+static bool has_come_on(const struct ota_client *client)
+{
+    if (!client->patched)
+        return client->position > client->before;
+    return file_position(client) > client->before ||
+           (delta_of(client)->resumed && client->file_at > client->before);
+}
+
 static void firmware_end(struct ota_client *client, int error)
 {
     if (error == OTA_E_CANCELLED)
         return; /* start_over() has said what comes next */
-    bool came_on = client->patched ? file_position(client) > client->before
-                                   : client->position > client->before;
+    bool came_on = has_come_on(client);
     if (came_on) {
         client->failures = 0;
         client->strikes = 0;

@@ -398,6 +398,31 @@ static void test_resets(void **state)
     bench_close(&bench);
 }
 
+/* The same with a patch that is a single block: its head is where it goes on. */
+static void test_resets_in_one_block(void **state)
+{
+    struct bench bench;
+    (void)state;
+
+    bench_open(&bench, &world_f407, LARGE_BODY_LEN);
+    world_image_free(&bench.world->old);
+    world_image_make(&bench.world->old, &bench.world->release, (struct ota_version){1, 0, 0, 0}, 5,
+                     LARGE_BODY_LEN, 1);
+    replace_patch(&bench, &bench.world->old, bench.near);
+    assert_true(bench.patch.len < OTA_DELTA_BLOCK_LEN);
+    for (unsigned part = 1; part < 8; part++) {
+        world_restart(bench.world);
+        offer(&bench, bench.near);
+        flash_sim_cut(&bench.world->sim, (uint64_t)part * (bench.near->len / 4) / 8,
+                      FLASH_TEAR_SOME);
+        live(&bench);
+        assert_int_equal(bench.world->sim.cuts, 1);
+        assert_int_equal(bench.world->server.firmware_taken, 0);
+        assert_in_range(bench.world->server.patch_taken, bench.patch.len, 3 * bench.patch.len);
+    }
+    bench_close(&bench);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -417,6 +442,7 @@ int main(void)
         {TEST("the same on flash that is written once", test_every_cut_write_once)},
         {TEST("the same on words", test_cuts_in_words)},
         {TEST("after a reset a patch goes on at its last checkpoint", test_resets)},
+        {TEST("after a reset a patch of one block goes on as well", test_resets_in_one_block)},
     };
 
     return cmocka_run_group_tests_name("client_delta", tests, NULL, NULL);
