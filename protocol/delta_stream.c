@@ -396,9 +396,12 @@ bool ota_delta_stream_fits(const struct ota_delta_stream *stream)
     const struct ota_delta_place *place = &stream->place;
     uint32_t limit =
         place->match_kind == OTA_DELTA_OF_RESULT ? place->position : stream->map.base_len;
+    /* Behind a match its place is no more than where the next one is looked for. */
+    if (place->match_left == 0 && limit < place->position)
+        limit = place->position;
     if (place->position > stream->map.result_len || place->match_from > limit ||
         place->match_kind >= OTA_DELTA_TOKENS || place->match_content >= OTA_DELTA_CONTENTS)
         return false;
-    return place->match_kind == OTA_DELTA_OF_RESULT ||
+    return place->match_kind == OTA_DELTA_OF_RESULT || place->match_left == 0 ||
            place->match_left <= limit - place->match_from;
 }

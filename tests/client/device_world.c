@@ -35,6 +35,16 @@ const struct flash_geometry world_f407 = {
 
 /* ---- images ---- */
 
+/* A byte that no other place of any body tells. */
+static uint8_t noise(uint32_t place, unsigned seed)
+{
+    uint32_t mixed = (place + 1) * 2654435761U ^ seed * 0x9e3779b9U;
+
+    mixed = (mixed ^ mixed >> 15) * 0x2c1b3c6dU;
+    mixed = (mixed ^ mixed >> 12) * 0x297a2d39U;
+    return (uint8_t)(mixed >> 24);
+}
+
 void world_image_make(struct world_image *image, const struct p256_key *release,
                       struct ota_version version, uint32_t counter, uint32_t body_len,
                       unsigned seed)
@@ -55,7 +65,7 @@ void world_image_make(struct world_image *image, const struct p256_key *release,
     assert_non_null(image->bytes);
     uint8_t *at = image->bytes + ota_image_encode_header(&fields, image->bytes, cap);
     for (uint32_t i = 0; i < body_len; i++)
-        *at++ = (uint8_t)((i * 2654435761U + seed * 40503U) >> 13);
+        *at++ = noise(i, seed);
     at += ota_image_encode_protected(&fields, at, OTA_IMAGE_TLV_MAX);
     p256_sha256(image->bytes, (size_t)(at - image->bytes), image->hash);
     p256_sign(release, image->hash, sig);
