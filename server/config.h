@@ -35,7 +35,7 @@ struct config {
     const char *mqtt_cert;
     const char *mqtt_key;
     bool print_first_token; /* beside writing it to a file */
-    bool patches;         /* are made and offered */
+    bool patches;           /* are made and offered */
     enum log_level log_level;
 };
 
