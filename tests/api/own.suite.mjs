@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 
 import { operations } from "./lib/contract.mjs";
-import { Otad } from "./lib/otad.mjs";
+import { Otad, until } from "./lib/otad.mjs";
 
 describe("own", () => {
   let otad;
@@ -12,14 +12,19 @@ describe("own", () => {
   let other;
   let image;
   let manifest; // of the other device
+  let patch; // its URL
   before(async () => {
     otad = await Otad.start();
     await otad.releaseKey();
     mine = await otad.device("own-1", { hardware: "mine" });
     other = await otad.device("own-2", { hardware: "other" });
-    image = await otad.upload({ version: "2.0.0", hardware: "other" });
+    image = await otad.upload({ version: "2.0.0", hardware: "other", body: Buffer.alloc(5000, "mov r0, r1; ") });
     await otad.rollout({ firmware: image.id });
     manifest = await other.offered();
+    patch = await until(async () => {
+      const answer = await otad.expect(200, "GET", other.query({ nonce: "0".repeat(32), delta: "1" }), { token: other.token });
+      return JSON.parse(Buffer.from(answer.payload, "base64url")).delta?.url;
+    }, "a patch for the other device");
   });
   after(() => otad.stop());
 
@@ -37,6 +42,8 @@ describe("own", () => {
     },
     "GET /device/v1/firmware/{hash}": () => otad.refused(404, "firmware_unknown", "GET", manifest.url, { token: token() }),
     "HEAD /device/v1/firmware/{hash}": () => otad.expect(404, "HEAD", manifest.url, { token: token() }),
+    "GET /device/v1/patches/{hash}": () => otad.refused(404, "firmware_unknown", "GET", patch, { token: token() }),
+    "HEAD /device/v1/patches/{hash}": () => otad.expect(404, "HEAD", patch, { token: token() }),
     "POST /device/v1/reports": async () => {
       for (const event of ["downloading", "confirmed", "failed", "reverted"]) {
         const body = mine.reportBody(manifest.deployment, event, event === "downloading" ? { percent: 50 } : {});
