@@ -51,6 +51,13 @@ async function forget(device, path) {
   location.hash = "#/devices";
 }
 
+async function checkNow(device, path) {
+  const { long_poll: waited, mqtt } = await post(`${path}/notify`);
+  say(waited ? `${device.id} was waiting for news and checks now.`
+    : mqtt ? `${device.id} is notified over the broker.`
+    : `${device.id} can't be reached now. It checks at its next poll.`);
+}
+
 async function setState(device, path, state, after) {
   if (state === "rejected") {
     const done = await confirm({ title: `Turn ${device.id} away?`, text: ["Its polls are refused until you accept it."], submit: "Reject 1 device", act: () => patch(path, { state }) });
@@ -67,6 +74,7 @@ function actions(device, path, session, after) {
   const act = (run) => () => run().catch((error) => say(error.message));
   return [
     device.state !== "accepted" && h("button.main", { "data-key": "accept", onclick: act(() => setState(device, path, "accepted", after)) }, "Accept"),
+    device.state === "accepted" && h("button", { "data-key": "check", onclick: act(() => checkNow(device, path)) }, "Check now"),
     h("button", { "data-key": "tags", onclick: act(() => changeTags(device, path, after)) }, "Tags"),
     h("button", { "data-key": "group", onclick: act(() => changeGroup(device, path, after)) }, "Group"),
     h("button", { "data-key": "token", onclick: act(() => newToken(device, path)) }, "New token"),
@@ -77,6 +85,12 @@ function actions(device, path, session, after) {
 
 // ---- what is shown ----
 
+// How it would hear of a release before its next poll.
+function reach(device) {
+  const ways = [device.waiting && "waits for news", device.online && "listens on the broker"].filter(Boolean);
+  return ways.length > 0 ? ways.join(", ") : "at its next poll";
+}
+
 function facts(device) {
   const rows = [
     ["Version", device.version ? h("span.mono", device.version) : "not told yet"],
@@ -86,6 +100,7 @@ function facts(device) {
     ["Tags", Object.keys(device.tags).length > 0 ? tagList(device.tags) : "none"],
     ["Security counter", device.counter ?? "not told yet"],
     ["Last seen", device.last_seen ? when(device.last_seen) : "never"],
+    ["Reachable", reach(device)],
     ["Registered", date(device.created_at)],
     ["Image hash", device.hash ? h("span.mono.small", device.hash) : "not told yet"],
   ];
