@@ -72,12 +72,16 @@ async function oneIsFast(device, listens) {
 }
 
 test("by long poll: a device that waits asks for the release within two seconds, also after a restart of the server", async () => {
-  const device = house.addDevice("lamp-wait", first);
+  const device = house.addDevice("lamp-wait", first, { flags: ["--timeout-seconds", "1"] });
   let before = 0;
   const listens = async () => {
     await until("the device to wait", 60000, () => waits() > before);
     before = waits();
   };
+  await listens();
+  await sleep(4000);
+  assert.equal(waits(), before, "a wait is no timeout");
+  before = 0;
   await oneIsFast(device, listens);
   await house.killServer();
   await house.startServer();
