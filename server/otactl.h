@@ -78,6 +78,7 @@ extern const struct otactl_command otactl_device_commands[];
 extern const struct otactl_command otactl_group_commands[];
 extern const struct otactl_command otactl_rollout_commands[];
 extern const struct otactl_command otactl_token_commands[];
+extern const struct otactl_command otactl_user_commands[];
 extern const struct otactl_command otactl_audit_commands[];
 
 /* One line on stderr, "otactl: " first. Text that came from elsewhere is printed with control

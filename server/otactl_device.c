@@ -64,6 +64,12 @@ static const struct otactl_option secret_options[] = {
 static const struct otactl_option list_options[] = {
     {"group", "NAME", "only this group's", OTACTL_OPTIONAL},
     {"state", "accepted|pending|rejected", "only devices of this state", OTACTL_OPTIONAL},
+    {"q", "TEXT", "only devices with this in their id", OTACTL_OPTIONAL},
+    {"version", "VERSION", "only devices that run this version", OTACTL_OPTIONAL},
+    {"tags", "SELECTOR", "only devices whose tags fit: site=berlin,ring in (canary,beta)",
+     OTACTL_OPTIONAL},
+    {"presence", "online|stale|never", "only devices that were heard so", OTACTL_OPTIONAL},
+    {"progress", "updating|failing", "only devices whose update stands so", OTACTL_OPTIONAL},
     {0},
 };
 
@@ -142,8 +148,8 @@ static int run_device_import(struct otactl *ctl, const struct otactl_args *args)
 static int run_device_list(struct otactl *ctl, const struct otactl_args *args)
 {
     char *path = otactl_path("devices");
-    otactl_path_query(&path, "group", otactl_args_value(args, "group"));
-    otactl_path_query(&path, "state", otactl_args_value(args, "state"));
+    for (const struct otactl_option *o = list_options; o->name != NULL; o++)
+        otactl_path_query(&path, o->name, otactl_args_value(args, o->name));
     return otactl_show_list(ctl, path, device_columns, OTACTL_COUNT(device_columns),
                             "no such device");
 }

@@ -35,7 +35,16 @@ static const struct otactl_column firmware_record[] = {
     {"image hash", "hash", OTACTL_SHAPE_PLAIN},
     {"file SHA-256", "sha256", OTACTL_SHAPE_PLAIN},
     {"signed by key", "key_id", OTACTL_SHAPE_PLAIN},
+    {"security release", "security", OTACTL_SHAPE_PLAIN},
+    {"least version", "version_min", OTACTL_SHAPE_PLAIN},
     {"uploaded", "created_at", OTACTL_SHAPE_TIME},
+};
+
+static const struct otactl_option change_options[] = {
+    {"security", "on|off", "rollouts of it go before others", OTACTL_OPTIONAL},
+    {"version-min", "VERSION", "devices below it need another release first; none takes it off",
+     OTACTL_OPTIONAL},
+    {0},
 };
 
 static const struct otactl_option list_options[] = {
@@ -161,6 +170,32 @@ static int run_show(struct otactl *ctl, const struct otactl_args *args)
     return code;
 }
 
+static int run_change(struct otactl *ctl, const struct otactl_args *args)
+{
+    const char *security = otactl_args_value(args, "security");
+    const char *version = otactl_args_value(args, "version-min");
+    char *id = NULL;
+    cJSON *answer = NULL;
+    if (security == NULL && version == NULL)
+        return otactl_fail(OTACTL_USAGE, "firmware change needs --security or --version-min");
+    int code = otactl_firmware_find(ctl, args->operands[0], &id);
+    if (code != OTACTL_OK)
+        return code;
+    cJSON *body = cJSON_CreateObject();
+    if (security != NULL)
+        cJSON_AddBoolToObject(body, "security", strcmp(security, "on") == 0);
+    if (version != NULL)
+        cJSON_AddItemToObject(body, "version_min",
+                              strcmp(version, "none") == 0 ? cJSON_CreateNull()
+                                                           : cJSON_CreateString(version));
+    code = otactl_send(ctl, "PATCH", otactl_path("firmware", id), body, &answer);
+    if (code == OTACTL_OK && !otactl_print_json(ctl, answer))
+        otactl_record_print(stdout, firmware_record, OTACTL_COUNT(firmware_record), answer);
+    cJSON_Delete(answer);
+    free(id);
+    return code;
+}
+
 static int run_delete(struct otactl *ctl, const struct otactl_args *args)
 {
     char *id = NULL;
@@ -184,6 +219,9 @@ const struct otactl_command otactl_firmware_commands[] = {
      run_list},
     {"firmware", "show", "ID|HASH|PRODUCT@VERSION", "Tell all about one firmware.", NULL, 1, 1,
      false, run_show},
+    {"firmware", "change", "ID|HASH|PRODUCT@VERSION",
+     "Say what a release demands of the rollouts made of it from now on.", change_options, 1, 1,
+     false, run_change},
     {"firmware", "delete", "ID|HASH|PRODUCT@VERSION", "Delete a firmware that no rollout uses.",
      NULL, 1, 1, false, run_delete},
     {0},

@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <termios.h>
 #include <unistd.h>
 
 #include "protocol/limits.h"
@@ -14,6 +13,7 @@
 #include "server/otactl_connect.h"
 #include "server/otactl_http.h"
 #include "server/otactl_profile.h"
+#include "server/otactl_prompt.h"
 
 #define TOKEN_LINE_MAX 1024
 
@@ -24,35 +24,15 @@ static const struct otactl_column profile_columns[] = {
     {"IN USE", "in_use", OTACTL_SHAPE_PLAIN},
 };
 
-/* Signals are off as well as the echo: control-C becomes a character that no token has, so that the
- * terminal never stays mute. */
-static int ask_for_token(char *line, size_t cap)
-{
-    struct termios before;
-    bool terminal = isatty(STDIN_FILENO) && tcgetattr(STDIN_FILENO, &before) == 0;
-    if (terminal) {
-        struct termios mute = before;
-        mute.c_lflag &= ~(tcflag_t)(ECHO | ISIG);
-        fputs("API token (otad's first one is in admin-token in its data directory): ", stderr);
-        tcsetattr(STDIN_FILENO, TCSAFLUSH, &mute);
-    }
-    bool got = fgets(line, (int)cap, stdin) != NULL;
-    if (terminal) {
-        tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
-        fputc('\n', stderr);
-    }
-    if (!got)
-        return otactl_fail(OTACTL_USAGE, "login reads the token from standard input, and it ended");
-    return otactl_token_trim(line);
-}
-
 static int get_token(const struct otactl_args *args, char **token)
 {
     const char *file = otactl_args_value(args, "token-file");
     if (file != NULL)
         return otactl_token_read(file, token);
     *token = otactl_alloc(TOKEN_LINE_MAX);
-    return ask_for_token(*token, TOKEN_LINE_MAX);
+    int code = otactl_prompt("API token (otad's first one is in admin-token in its data directory)",
+                             *token, TOKEN_LINE_MAX);
+    return code == OTACTL_OK ? otactl_token_trim(*token) : code;
 }
 
 static int profile_name(const struct otactl_args *args, const char **name)
@@ -67,16 +47,15 @@ static int profile_name(const struct otactl_args *args, const char **name)
                        *name, OTA_NAME_MAX);
 }
 
-/* A route that every API token may ask, and that no other program answers like this. */
-static int check(struct otactl *ctl, const struct otactl_http_config *config)
+/* Whose token it is; *who is to be deleted. */
+static int check(struct otactl *ctl, const struct otactl_http_config *config, cJSON **who)
 {
-    cJSON *answer = NULL;
     int code = otactl_http_new(&ctl->http, config);
     if (code == OTACTL_OK)
-        code = otactl_get(ctl, otactl_path("server-key"), &answer);
-    if (code == OTACTL_OK && otactl_json_text(answer, "public_key")[0] == '\0')
-        code = otactl_fail(OTACTL_FAILED, "%s is no otad: it has no key", config->server);
-    cJSON_Delete(answer);
+        code = otactl_get(ctl, otactl_path("session"), who);
+    if (code == OTACTL_OK && otactl_json_text(*who, "role")[0] == '\0')
+        code = otactl_fail(OTACTL_FAILED, "%s is no otad: it does not say whose token this is",
+                           config->server);
     return code;
 }
 
@@ -101,11 +80,14 @@ static int keep(cJSON *all, const char *name, const struct otactl_http_config *c
 static int check_and_keep(struct otactl *ctl, cJSON *all, const char *name,
                           const struct otactl_http_config *config)
 {
-    int code = check(ctl, config);
+    cJSON *who = NULL;
+    int code = check(ctl, config, &who);
     if (code == OTACTL_OK)
         code = keep(all, name, config);
-    if (code == OTACTL_OK && !ctl->json)
-        printf("logged in at %s as profile %s\n", config->server, name);
+    if (code == OTACTL_OK && !otactl_print_json(ctl, who))
+        printf("logged in at %s as %s (%s), profile %s\n", config->server,
+               otactl_json_text(who, "name"), otactl_json_text(who, "role"), name);
+    cJSON_Delete(who);
     if (code == OTACTL_OK && getenv("OTACTL_TOKEN") != NULL)
         otactl_warn("OTACTL_TOKEN is set and wins over the profile: unset it");
     return code;

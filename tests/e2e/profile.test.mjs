@@ -13,7 +13,7 @@ const isKnown = (request) => request.headers.authorization === "Bearer ota_good"
 
 api.answer = (request) => {
   if (!isKnown(request)) return [401, { detail: "This token has expired.", code: "token_expired" }];
-  return [200, request.url.endsWith("/server-key") ? { public_key: "-----BEGIN" } : { items: [], next: null }];
+  return [200, request.url.endsWith("/session") ? { name: "ci", kind: "token", role: "operator", expires_at: null } : { items: [], next: null }];
 };
 
 const login = (...args) => run(["login", "--server", url(), ...args], {}, { input: "ota_good\n" });
@@ -23,7 +23,7 @@ afterEach(() => fs.rmSync(file("config"), { recursive: true, force: true }));
 test("login keeps server and token for its owner only, and the next call uses them", async () => {
   const done = await login();
   assert.equal(done.code, 0, done.err);
-  assert.match(done.out, /logged in at http:\/\/127\.0\.0\.1:\d+ as profile default\n/);
+  assert.match(done.out, /logged in at http:\/\/127\.0\.0\.1:\d+ as ci \(operator\), profile default\n/);
   assert.equal(fs.statSync(PROFILES()).mode & 0o777, 0o600);
   assert.equal(fs.statSync(path.dirname(PROFILES())).mode & 0o777, 0o700);
   const list = await run(["device", "list"], {});
