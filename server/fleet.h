@@ -70,13 +70,12 @@ struct fleet_device {
     uint16_t target; /* product and hardware: fleet_product(), fleet_hardware() */
     uint8_t state;   /* enum db_device_state */
     /* From here on not journalled. */
-    bool dirty;         /* last_seen is not on the disk */
-    bool takes_patches; /* said so with its last poll */
-    uint32_t last_seen; /* seconds since 1970 */
-    uint32_t alarm_at;  /* the alarm that counts, 0 for none */
-    uint32_t next_by_token;
+    bool dirty;             /* last_seen is not on the disk */
+    bool takes_patches;     /* said so with its last poll */
+    uint32_t last_seen;     /* seconds since 1970 */
+    uint32_t alarm_at;      /* the alarm that counts, 0 for none */
+    uint32_t next_by_token; /* of a free slot: the next free one */
     uint32_t next_by_name;
-    uint32_t next_free;
     uint32_t index; /* of its slot */
 };
 

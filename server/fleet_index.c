@@ -135,7 +135,7 @@ static struct fleet_device *take_slot(struct fleet *fleet)
     if (index == FLEET_NO_INDEX)
         return new_slot(fleet);
     device = fleet_slot(fleet, index);
-    fleet->free_head = device->next_free;
+    fleet->free_head = device->next_by_token;
     return device;
 }
 
@@ -145,7 +145,7 @@ void fleet_slot_free(struct fleet *fleet, struct fleet_device *device)
 
     memset(device, 0, sizeof(*device));
     device->index = index;
-    device->next_free = fleet->free_head;
+    device->next_by_token = fleet->free_head;
     fleet->free_head = index;
 }
 
