@@ -37,7 +37,9 @@ describe("a board", { concurrency: 3 }, () => {
     const board = await aBoard(t, "good", { port: wire.port });
     const version = nextVersion();
     const image = house.release(version, 2, makeRelease());
+    const began = Date.now();
     await house.reaches(house.rollout(version, board), "completed");
+    t.diagnostic(`256 KB over TLS, from the rollout's start to its end: ${(Date.now() - began) / 1000} s`);
     assert.deepEqual(await board.story(), ["installed", "trial", "confirmed"], board.said());
     assert.equal((await board.known()).version, version);
     assert.ok(board.holds(image));
