@@ -129,7 +129,7 @@ static int split(struct ota_delta_stream *stream, struct delta_bytes result,
 
 int delta_content_choose(struct ota_delta_stream *stream, struct delta_bytes result)
 {
-    struct ota_delta_segment out[OTA_DELTA_SEGMENTS_MAX];
+    struct ota_delta_segment out[OTA_DELTA_SEGMENTS_MAX] = {0};
     unsigned count = 0;
     for (unsigned i = 0; i < stream->map.count; i++) {
         unsigned room = OTA_DELTA_SEGMENTS_MAX - count - (stream->map.count - i - 1);

@@ -10,7 +10,7 @@
 #define HASH_BITS 15
 #define TRIES 64
 #define CALL_GAIN 18   /* bits saved by a call against literals, about */
-#define LITERAL_BITS 6 /* what a byte costs that isn't in a match, about */
+#define LITERAL_BITS 7 /* what a byte costs that isn't in a match, about */
 
 int delta_parse_init(struct delta_parse *parse, const struct delta_index *index,
                      struct delta_bytes result, const struct delta_segments *segments, bool thumb)
@@ -89,6 +89,8 @@ static void try_result(struct delta_parse *parse, const struct ota_delta_stream 
     for (int i = 0; i < TRIES && place != 0; i++, place = parse->before[place - 1]) {
         uint32_t from = place - 1;
         uint32_t len = 0;
+        if (from >= at) /* hashed when what comes later was looked at */
+            continue;
         while (len < most && parse->result.at[from + len] == parse->result.at[at + len])
             len++;
         try_match(stream, best, best_gain,

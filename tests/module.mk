@@ -64,6 +64,7 @@ faults: $(NODE_MODULES) ## kill and fail at every write, sync and rename of a ch
 	@FAULTS_SECONDS=0 tests/run --build build/san --timeout 3600 tests/api/faults.test.mjs
 
 include tests/board/board.mk
+include tests/bench/delta/delta.mk
 include tests/demo/demo.mk
 include tests/browser/browser.mk
 include tests/ops/ops.mk

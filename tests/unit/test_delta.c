@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "protocol/crc32.h"
 #include "protocol/error.h"
 #include "server/delta.h"
 
@@ -273,6 +274,133 @@ static void empty_and_tiny_images_work(void **state)
     }
 }
 
+/* --- the vector: two builds of one program for a Cortex-M4 --- */
+
+struct vector {
+    struct blob old;
+    struct blob new;
+    struct blob patch;
+};
+
+static struct vector read_vector(void)
+{
+    return (struct vector){blob_read("tests/vectors/delta/old.bin"),
+                           blob_read("tests/vectors/delta/new.bin"),
+                           blob_read("tests/vectors/delta/old-new.patch")};
+}
+
+static void free_vector(struct vector *vector)
+{
+    blob_free(&vector->old);
+    blob_free(&vector->new);
+    blob_free(&vector->patch);
+}
+
+static struct delta_bytes bytes_of(const struct blob *blob)
+{
+    return (struct delta_bytes){blob->at, (uint32_t)blob->len};
+}
+
+/* What a patch gives: OTA_OK when it is the right image. */
+static int apply(const struct vector *vector, struct delta_bytes bytes)
+{
+    uint8_t *out = NULL;
+    size_t out_len = 0;
+    int error = delta_apply(bytes_of(&vector->old), bytes, &out, &out_len);
+    if (error == OTA_OK) {
+        assert_int_equal(out_len, vector->new.len);
+        assert_memory_equal(out, vector->new.at, out_len);
+    }
+    free(out);
+    return error;
+}
+
+static void the_vector_is_applied_and_is_relocated(void **state)
+{
+    (void)state;
+    struct vector vector = read_vector();
+    struct ota_delta_header header;
+    uint8_t *made = NULL;
+    size_t made_len = 0;
+    assert_int_equal(apply(&vector, bytes_of(&vector.patch)), OTA_OK);
+    assert_int_equal(delta_make(bytes_of(&vector.old), bytes_of(&vector.new), &made, &made_len),
+                     OTA_OK);
+    assert_int_equal(ota_delta_header_decode(&header, made, made_len), OTA_OK);
+    assert_int_equal(header.mode, OTA_DELTA_THUMB2);
+    assert_int_equal(header.base_address, 0x08020000);
+    assert_true(made_len <= vector.patch.len);
+    free(made);
+    free_vector(&vector);
+}
+
+static void every_cut_and_every_flipped_bit_of_the_vector_is_an_error(void **state)
+{
+    (void)state;
+    struct vector vector = read_vector();
+    for (uint32_t len = 0; len < vector.patch.len; len++) {
+        struct blob cut = blob_copy(vector.patch.at, len);
+        assert_int_not_equal(apply(&vector, bytes_of(&cut)), OTA_OK);
+        blob_free(&cut);
+    }
+    for (size_t bit = 0; bit < 8 * vector.patch.len; bit++) {
+        blob_flip(&vector.patch, bit);
+        assert_int_not_equal(apply(&vector, bytes_of(&vector.patch)), OTA_OK);
+        blob_flip(&vector.patch, bit);
+    }
+    free_vector(&vector);
+}
+
+static void flip_some(struct blob *bad, unsigned flips)
+{
+    size_t stream = bad->len - OTA_DELTA_HEADER_LEN - OTA_DELTA_BLOCK_CRC_LEN;
+    for (unsigned i = 0; i < flips; i++)
+        blob_flip(bad, 8 * (size_t)OTA_DELTA_HEADER_LEN + next_random() % (8 * stream));
+    uint32_t crc = ota_crc32(0, bad->at, bad->len - OTA_DELTA_BLOCK_CRC_LEN);
+    for (unsigned i = 0; i < OTA_DELTA_BLOCK_CRC_LEN; i++)
+        bad->at[bad->len - OTA_DELTA_BLOCK_CRC_LEN + i] = (uint8_t)(crc >> 8 * i);
+}
+
+/* An attacker sets the CRC right: then it is the bounds, and at last the hash, that hold. */
+static void a_false_stream_with_good_crcs_never_gives_another_image(void **state)
+{
+    (void)state;
+    struct vector vector = read_vector();
+    for (unsigned i = 0; i < 10000; i++) {
+        struct blob bad = blob_copy(vector.patch.at, vector.patch.len);
+        flip_some(&bad, 1 + i % 3);
+        apply(&vector, bytes_of(&bad));
+        blob_free(&bad);
+    }
+    free_vector(&vector);
+}
+
+/* A checkpoint holds the model exactly: what was rounded once stays as it is. */
+static void a_rounded_model_is_saved_and_loaded_without_loss(void **state)
+{
+    (void)state;
+    struct ota_delta_model *model = test_calloc(2, sizeof *model);
+    struct ota_delta_model *copy = model + 1;
+    uint8_t saved[OTA_DELTA_MODEL_SAVED(OTA_DELTA_COARSE)];
+    for (unsigned round = 0; round < 80; round++) {
+        ota_delta_model_init(model);
+        ota_delta_model_init(copy);
+        for (unsigned i = 0; i < OTA_DELTA_FINE; i++) {
+            model->fine[i] =
+                (uint16_t)(1 + (round * OTA_DELTA_FINE + i) * 65534 / (80 * OTA_DELTA_FINE));
+            model->seen[i] = (uint8_t)(next_random() % 61);
+        }
+        for (unsigned i = 0; i < OTA_DELTA_COARSE; i++)
+            model->coarse[i] = (uint16_t)(next_random() % 5 == 0 ? 0x8000U : next_random());
+        ota_delta_model_round(model, OTA_DELTA_FINE, OTA_DELTA_SLOTS);
+        ota_delta_model_save(model, OTA_DELTA_FINE, OTA_DELTA_SLOTS, saved);
+        ota_delta_model_load(copy, OTA_DELTA_FINE, OTA_DELTA_SLOTS, saved);
+        assert_memory_equal(copy->fine, model->fine, sizeof model->fine);
+        assert_memory_equal(copy->seen, model->seen, sizeof model->seen);
+        assert_memory_equal(copy->coarse, model->coarse, sizeof model->coarse);
+    }
+    test_free(model);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -288,6 +416,14 @@ int main(void)
               a_flipped_bit_never_gives_a_wrong_result)},
         {TEST("the wrong base is refused", the_wrong_base_is_refused)},
         {TEST("empty and tiny images work", empty_and_tiny_images_work)},
+        {TEST("the vector is applied, and made again by relocation",
+              the_vector_is_applied_and_is_relocated)},
+        {TEST("every cut and every flipped bit of the vector is an error",
+              every_cut_and_every_flipped_bit_of_the_vector_is_an_error)},
+        {TEST("10,000 false streams with good CRCs never give another image",
+              a_false_stream_with_good_crcs_never_gives_another_image)},
+        {TEST("a rounded model is saved and loaded without loss",
+              a_rounded_model_is_saved_and_loaded_without_loss)},
     };
     return cmocka_run_group_tests_name("delta", tests, make_pair, drop_pair);
 }
