@@ -159,7 +159,7 @@ for (const kind of new Set(rows.map((row) => row.kind))) {
 if (unseen.length > 0) print("other processors", unseen.length, mean(unseen).toFixed(3));
 print("all", rows.length + unseen.length, mean([...rows, ...unseen]).toFixed(3));
 const four = rows.filter(({ kind }) => ["same-day fix", "beta to beta", "minor", "major"].includes(kind));
-print(`fix, beta, minor, major (goal ${GOAL})`, four.length, mean(four).toFixed(3), mean(four) <= GOAL ? "reached" : "missed");
+print(`the four kinds (goal ${GOAL})`, four.length, mean(four).toFixed(3), mean(four) <= GOAL ? "reached" : "missed");
 
 const code = codeSize();
 const ram = Math.max(...rows.map((row) => row.ram));
