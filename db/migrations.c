@@ -149,7 +149,27 @@ static const char *const VERSION_4[] = {
     NULL,
 };
 
-static const char *const *const MIGRATIONS[] = {VERSION_1, VERSION_2, VERSION_3, VERSION_4};
+/* Webhooks, and what is still to be told to them. The secret is made of the salt by a key that is
+ * not in the database. */
+static const char *const VERSION_5[] = {
+    "CREATE TABLE webhooks ("
+    "  id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, url TEXT NOT NULL,"
+    "  events TEXT NOT NULL, enabled INTEGER NOT NULL, salt BLOB NOT NULL,"
+    "  created_at INTEGER NOT NULL, queued INTEGER NOT NULL DEFAULT 0,"
+    "  delivered INTEGER NOT NULL DEFAULT 0, dropped INTEGER NOT NULL DEFAULT 0,"
+    "  failures INTEGER NOT NULL DEFAULT 0, next_at INTEGER NOT NULL DEFAULT 0,"
+    "  last_at INTEGER NOT NULL DEFAULT 0, last_status INTEGER NOT NULL DEFAULT 0,"
+    "  last_error TEXT NOT NULL DEFAULT '')",
+    "CREATE TABLE webhook_outbox ("
+    "  id INTEGER PRIMARY KEY AUTOINCREMENT, webhook_id INTEGER NOT NULL"
+    "  REFERENCES webhooks(id) ON DELETE CASCADE, at INTEGER NOT NULL, event TEXT NOT NULL,"
+    "  body TEXT NOT NULL)",
+    "CREATE INDEX webhook_outbox_by_hook ON webhook_outbox (webhook_id, id)",
+    NULL,
+};
+
+static const char *const *const MIGRATIONS[] = {VERSION_1, VERSION_2, VERSION_3, VERSION_4,
+                                                VERSION_5};
 
 #define LATEST ((int)(sizeof(MIGRATIONS) / sizeof(MIGRATIONS[0])))
 

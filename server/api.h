@@ -25,6 +25,9 @@ request_step api_server_key, api_release_keys_list, api_release_key_read, api_re
     api_release_key_delete;
 /* api_audit.c */
 request_step api_audit_list;
+/* api_webhooks.c */
+request_step api_webhooks_list, api_webhook_read, api_webhook_write, api_webhook_patch_write,
+    api_webhook_delete, api_webhook_secret_write, api_webhook_test_write;
 /* api_groups.c */
 request_step api_groups_list, api_group_read, api_group_write, api_group_patch_write,
     api_group_delete;

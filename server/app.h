@@ -14,6 +14,7 @@
 #include "server/census.h"
 #include "server/config.h"
 #include "server/fleet.h"
+#include "server/hooks.h"
 #include "server/idle_answers.h"
 #include "server/log.h"
 #include "server/metrics.h"
@@ -47,6 +48,7 @@ struct app {
     struct steer steer;
     struct census_taker census;
     struct signer *signer;
+    struct hooks *hooks;
     struct herald *herald;
     struct mqtt *mqtt; /* NULL: no broker */
     struct blobs *blobs;

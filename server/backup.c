@@ -53,20 +53,21 @@ static bool copy_database(struct backup *backup)
     return error == DB_OK || fail(path, db_error_name(error));
 }
 
-static bool copy_server_key(struct backup *backup)
+/* A key of the data directory; `optional`: it may not have been made yet. */
+static bool copy_key(struct backup *backup, const char *name, bool optional)
 {
     char path[PATH_CAP];
     char text[4096];
     FILE *file;
     size_t len;
 
-    snprintf(path, sizeof(path), "%s/server-key.pem", backup->from);
+    snprintf(path, sizeof(path), "%s/%s", backup->from, name);
     file = fopen(path, "re");
     if (file == NULL)
-        return fail(path, strerror(errno));
+        return (optional && errno == ENOENT) || fail(path, strerror(errno));
     len = fread(text, 1, sizeof(text), file);
     fclose(file);
-    snprintf(path, sizeof(path), "%s/server-key.pem", backup->to);
+    snprintf(path, sizeof(path), "%s/%s", backup->to, name);
     return write_whole(path, text, len) || fail(path, strerror(errno));
 }
 
@@ -137,7 +138,8 @@ static bool run(struct backup *backup)
 
     if (mkdir(backup->to, 0700) != 0)
         return fail(backup->to, strerror(errno));
-    if (!copy_database(backup) || !copy_server_key(backup) || !copy_firmware(backup))
+    if (!copy_database(backup) || !copy_key(backup, "server-key.pem", false) ||
+        !copy_key(backup, "webhook-key", true) || !copy_firmware(backup))
         return false;
     snprintf(path, sizeof(path), "%s/complete", backup->to);
     return write_whole(path, "", 0) || fail(path, strerror(errno));

@@ -131,6 +131,12 @@ static bool take_waiting(struct config *config, const char *value)
     return take_number(value, 0, 1000000, &config->waiting_max);
 }
 
+static bool take_webhook_private(struct config *config, const char *value)
+{
+    config->webhook_private = strcmp(value, "yes") == 0;
+    return config->webhook_private || strcmp(value, "no") == 0;
+}
+
 static bool take_pending(struct config *config, const char *value)
 {
     return take_number(value, 0, 10000000, &config->pending_max);
@@ -230,6 +236,8 @@ static const struct setting SETTINGS[] = {
      "a whole number from 0 to 1000000", take_waiting},
     {"--pending-max", "OTAD_PENDING_MAX", "N", "enrolled devices that may wait (10000)",
      "a whole number from 0 to 10000000", take_pending},
+    {"--webhook-private", "OTAD_WEBHOOK_PRIVATE", "yes|no",
+     "let webhooks go to private and local addresses (no)", "yes or no", take_webhook_private},
     {"--mqtt-broker", "OTAD_MQTT_BROKER", "URL",
      "notify devices over this broker, mqtts://HOST[:PORT] or mqtt://HOST[:PORT]",
      "mqtts://HOST[:PORT] or mqtt://HOST[:PORT]", take_broker},

@@ -27,6 +27,7 @@ struct config {
     uint32_t connections_max;
     uint32_t waiting_max; /* long polls held at once */
     uint32_t pending_max; /* devices that wait to be accepted */
+    bool webhook_private; /* webhooks may go to addresses that are not public */
     char mqtt_host[256];  /* "": no broker */
     uint16_t mqtt_port;
     bool mqtt_tls;

@@ -80,6 +80,7 @@ extern const struct otactl_command otactl_rollout_commands[];
 extern const struct otactl_command otactl_token_commands[];
 extern const struct otactl_command otactl_user_commands[];
 extern const struct otactl_command otactl_audit_commands[];
+extern const struct otactl_command otactl_webhook_commands[];
 
 /* One line on stderr, "otactl: " first. Text that came from elsewhere is printed with control
  * characters replaced. Returns `code`, so that a failure is one statement. */

@@ -35,6 +35,9 @@ static const struct otactl_column device_record[] = {
     {"image hash", "hash", OTACTL_SHAPE_PLAIN},
     {"counter", "counter", OTACTL_SHAPE_COUNT},
     {"last seen", "last_seen", OTACTL_SHAPE_TIME},
+    {"opted out", "opted_out", OTACTL_SHAPE_PLAIN},
+    {"postponed until", "postponed_until", OTACTL_SHAPE_TIME},
+    {"UTC offset", "utc_offset_minutes", OTACTL_SHAPE_COUNT},
     {"waiting", "waiting", OTACTL_SHAPE_PLAIN},
     {"online", "online", OTACTL_SHAPE_PLAIN},
     {"deployment", "deployment.id", OTACTL_SHAPE_PLAIN},
@@ -232,6 +235,7 @@ static int run_device_reject(struct otactl *ctl, const struct otactl_args *args)
 static const struct otactl_column group_columns[] = {
     {"GROUP", "name", OTACTL_SHAPE_PLAIN},
     {"DEVICES", "devices", OTACTL_SHAPE_COUNT},
+    {"UTC OFFSET", "utc_offset_minutes", OTACTL_SHAPE_COUNT},
     {"SINCE", "created_at", OTACTL_SHAPE_TIME},
 };
 
@@ -252,6 +256,42 @@ static int run_group_list(struct otactl *ctl, const struct otactl_args *args)
     (void)args;
     return otactl_show_list(ctl, otactl_path("groups"), group_columns, OTACTL_COUNT(group_columns),
                             "no group yet");
+}
+
+static const struct otactl_option zone_options[] = {
+    {"utc-offset", "MINUTES|none", "local time of devices that do not tell theirs, east of UTC",
+     OTACTL_REQUIRED},
+    {0},
+};
+
+static int run_group_zone(struct otactl *ctl, const struct otactl_args *args)
+{
+    const char *text = otactl_args_value(args, "utc-offset");
+    bool west = text[0] == '-';
+    uint64_t minutes = 0;
+    cJSON *answer = NULL;
+    char *id = NULL;
+    if (strcmp(text, "none") != 0 && !otactl_number_parse(west ? text + 1 : text, &minutes))
+        return otactl_fail(OTACTL_USAGE, "--utc-offset %s: minutes such as 60 or -300, or none",
+                           text);
+    int code = otactl_find(ctl, "groups", args->operands[0], &id);
+    if (code == OTACTL_OK) {
+        cJSON *body = cJSON_CreateObject();
+        if (strcmp(text, "none") == 0)
+            cJSON_AddNullToObject(body, "utc_offset_minutes");
+        else
+            cJSON_AddNumberToObject(body, "utc_offset_minutes",
+                                    west ? -(double)minutes : (double)minutes);
+        code = otactl_send(ctl, "PATCH", otactl_path("groups", id), body, &answer);
+    }
+    if (code == OTACTL_OK && !otactl_print_json(ctl, answer))
+        printf("group %s: local time is UTC %s %s\n", args->operands[0], west ? "-" : "+",
+               strcmp(text, "none") == 0 ? "0"
+               : west                    ? text + 1
+                                         : text);
+    free(id);
+    cJSON_Delete(answer);
+    return code;
 }
 
 static int run_group_delete(struct otactl *ctl, const struct otactl_args *args)
@@ -348,6 +388,8 @@ const struct otactl_command otactl_group_commands[] = {
     {"group", "list", "", "List the groups.", NULL, 0, 0, false, run_group_list},
     {"group", "assign", "GROUP DEVICE...", "Put devices into a group, out of their former one.",
      NULL, 2, OPERANDS_MANY, false, run_group_assign},
+    {"group", "zone", "NAME", "Say what local time a group's devices have, for windows.",
+     zone_options, 1, 1, false, run_group_zone},
     {"group", "delete", "NAME", "Delete a group that is empty.", NULL, 1, 1, false,
      run_group_delete},
     {0},

@@ -3,7 +3,7 @@
 OTAD_LIB_SOURCES := $(filter-out server/main.c server/otactl%.c $(ROLLOUT_SOURCES) \
     $(DELTA_SOURCES),$(wildcard server/*.c))
 OTAD_LIBS := $(B)/libotad.a $(B)/librollout.a $(B)/libdelta.a $(B)/libdb.a $(B)/libprotocol.a \
-             -ldivsufsort -lmicrohttpd -lgnutls -lcjson -lcrypto -lsqlite3 -lmosquitto -lm -lpthread
+             -ldivsufsort -lmicrohttpd -lgnutls -lcurl -lcjson -lcrypto -lsqlite3 -lmosquitto -lm -lpthread
 
 # madvise()
 CPPFLAGS_fleet_index := -D_DEFAULT_SOURCE
@@ -23,9 +23,10 @@ $(B)/otad: $(B)/obj/server/main.o $(filter %.a,$(OTAD_LIBS))
 	@echo "  LD    $@"
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(OTAD_LIBS)
 
-UNIT_TESTS += test_db test_writer test_fleet test_server_text test_tags
+UNIT_TESTS += test_db test_writer test_fleet test_server_text test_tags test_hooks
 TEST_LIBS_test_db := $(B)/libdb.a -lsqlite3
 TEST_LIBS_test_writer := $(OTAD_LIBS)
 TEST_LIBS_test_fleet := $(OTAD_LIBS)
 TEST_LIBS_test_server_text := $(OTAD_LIBS)
 TEST_LIBS_test_tags := $(OTAD_LIBS)
+TEST_LIBS_test_hooks := $(OTAD_LIBS)

@@ -211,6 +211,18 @@ static bool start_helpers(struct server *server)
     return true;
 }
 
+static bool start_hooks(struct server *server)
+{
+    struct app *app = &server->app;
+    struct db *db = NULL;
+    char error[512];
+
+    if (!open_db(server, &db, DB_READER))
+        return false;
+    app->hooks = hooks_start(app, db, error, sizeof(error));
+    return app->hooks != NULL || fail(server, "the webhooks", error);
+}
+
 static bool start(struct server *server)
 {
     struct app *app = &server->app;
@@ -236,7 +248,7 @@ static bool start(struct server *server)
     app->signer = signer_open(app->config.data_dir, error, sizeof(error));
     if (app->signer == NULL)
         return fail(server, "the server key", error);
-    if (!open_db(server, &app->reader, DB_READER) || !start_helpers(server))
+    if (!start_hooks(server) || !open_db(server, &app->reader, DB_READER) || !start_helpers(server))
         return false;
     if (app->config.mqtt_host[0] != '\0' &&
         (app->mqtt = mqtt_open(app, error, sizeof(error))) == NULL)
@@ -261,11 +273,13 @@ static void stop(struct server *server)
     patch_worker_stop(server->patch_worker);
     ticker_stop(server->ticker);
     mqtt_stop(app->mqtt);
+    hooks_stop(app->hooks);
     writer_stop(app->writer);
     edge_stop(server->edge);
     herald_stop(app->herald);
     streams_stop(app->streams);
     mqtt_free(app->mqtt);
+    hooks_free(app->hooks);
     db_close(app->reader);
     census_close(&app->census);
     fleet_free(app->fleet);

@@ -6,6 +6,7 @@
 #include "db/events.h"
 #include "db/patches.h"
 #include "server/deployment.h"
+#include "server/hooks.h"
 #include "server/rollout_decide.h"
 #include "server/rollout_store.h"
 #include "server/steer_inner.h"
@@ -277,6 +278,8 @@ static int write_changed(struct db *db, const struct fleet_device *device,
         if (changed->at[i].moved)
             error = steer_write_event(db, device, try, STEER_EVENT_STATE + (int)try->d.state, NULL,
                                       now);
+        if (error == DB_OK && changed->at[i].moved)
+            error = hooks_tell_try(db, device, try, now);
         deployment_to_row(try, device->id, &row);
         if (error == DB_OK)
             error = try == opened ? db_deployment_add(db, &row) : db_deployment_update(db, &row);
@@ -465,5 +468,7 @@ int steer_report(const struct steer *steer, struct db *db, struct fleet_ref ref,
     error = write_report(steer, db, device, try, report, news, now);
     if (error == DB_OK)
         error = write_saving(db, rollout, report);
+    if (error == DB_OK && change.effect == DEPLOYMENT_MOVED)
+        error = hooks_tell_try(db, device, try, now);
     return error != DB_OK ? error : steer_advance(steer, db, rollout, now);
 }

@@ -4,6 +4,7 @@
 #include "db/events.h"
 #include "db/rollouts.h"
 #include "server/deployment.h"
+#include "server/hooks.h"
 #include "server/rollout_store.h"
 #include "server/steer_inner.h"
 #include "server/time_text.h"
@@ -138,11 +139,13 @@ int steer_note(struct db *db, const struct fleet_rollout *rollout, const char *e
 {
     struct db_rollout_event row = {
         .rollout_id = (int64_t)rollout->r.id, .at = (int64_t)now, .stage = rollout->r.current};
+    int error;
 
     snprintf(row.event, sizeof(row.event), "%s", event);
     snprintf(row.detail, sizeof(row.detail), "%s", detail);
     snprintf(row.actor, sizeof(row.actor), "%s", actor);
-    return db_rollout_event_add(db, &row);
+    error = db_rollout_event_add(db, &row);
+    return error != DB_OK ? error : hooks_tell_rollout(db, rollout, event, detail, actor, now);
 }
 
 /* ---- rollouts ---- */
@@ -388,6 +391,8 @@ static int expire_try(const struct steer *steer, struct db *db, struct fleet_dev
     deployment_to_row(try, device->id, &row);
     if (error == DB_OK)
         error = db_deployment_update(db, &row);
+    if (error == DB_OK)
+        error = hooks_tell_try(db, device, try, now);
     return error != DB_OK ? error : steer_advance(steer, db, rollout, now);
 }
 

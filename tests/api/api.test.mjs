@@ -23,6 +23,7 @@ import "./rollouts.suite.mjs";
 import "./orders.suite.mjs";
 import "./tags.suite.mjs";
 import "./wishes.suite.mjs";
+import "./webhooks.suite.mjs";
 import "./explain.suite.mjs";
 import "./wire.suite.mjs";
 import "./durability.suite.mjs";

@@ -106,3 +106,23 @@ test("the audit log tells who did it", async () => {
   const all = JSON.parse(await good("audit", "--all", "--json")).items;
   assert.ok(all.length > 15, String(all.length));
 });
+
+test("a group's local time and a webhook are set by otactl", async () => {
+  assert.equal(await good("group", "zone", "canary", "--utc-offset=-300"), "group canary: local time is UTC - 300\n");
+  assert.match(await good("group", "list"), /^canary +1 +-300 /m);
+  assert.equal((await otactl("group", "zone", "canary", "--utc-offset", "noon")).code, 2);
+  assert.equal((await otactl("group", "zone", "canary", "--utc-offset", "2000")).code, 1);
+
+  const secret = path.join(otad.dir, "hook.secret");
+  await good("webhook", "add", "chat", "--url", "http://127.0.0.1:9/x", "--event", "rollout.halted", "--event", "deployment.failed", "-o", secret);
+  assert.match(fs.readFileSync(secret, "utf8"), /^otw_[A-Za-z0-9_-]{43}\n$/);
+  assert.equal(fs.statSync(secret).mode & 0o777, 0o600);
+  await good("webhook", "test", "chat");
+  await until(async () => /its address is private/.test(await good("webhook", "list")), "the refusal of a private address");
+  await good("webhook", "disable", "chat");
+  assert.match(await good("webhook", "list"), /^1 +chat +http:\/\/127\.0\.0\.1:9\/x +no +1 /m);
+  await good("webhook", "enable", "1");
+  assert.match(await good("webhook", "secret", "chat"), /^otw_/);
+  await good("webhook", "delete", "chat");
+  assert.equal((await otactl("webhook", "test", "chat")).code, 1);
+});
