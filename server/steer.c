@@ -353,10 +353,28 @@ static uint64_t parse_id(struct ota_text text)
     return id;
 }
 
+/* How the application fares stands in the history, also when the rollout is over. */
+static int note_health(struct db *db, const struct fleet_device *device, struct db_deployment *row,
+                       const struct ota_report *report, uint64_t now, enum steer_outcome *outcome)
+{
+    struct fleet_try past = {.next = NULL};
+    int error;
+
+    if (report->event != OTA_EVENT_HEALTH || report->seq <= (uint64_t)row->seq)
+        return DB_OK;
+    *outcome = STEER_TAKEN;
+    deployment_from_row(&past, row);
+    error = steer_write_event(db, device, &past, (int)report->event, report, now);
+    row->seq = (int64_t)report->seq;
+    row->events = past.events;
+    return error != DB_OK ? error : db_deployment_update(db, row);
+}
+
 /* A try that is not in memory any more may still be this device's: then the report is merely late.
  */
 static int look_up(const struct steer *steer, struct db *db, const struct fleet_device *device,
-                   uint64_t id, enum steer_outcome *outcome)
+                   uint64_t id, const struct ota_report *report, uint64_t now,
+                   enum steer_outcome *outcome)
 {
     struct db_deployment row;
     int error = id > 0 ? db_deployment_get(db, (int64_t)id, &row) : DB_E_NOT_FOUND;
@@ -368,6 +386,8 @@ static int look_up(const struct steer *steer, struct db *db, const struct fleet_
             "Device %s reports deployment %llu, which this database has never given out. Was an "
             "older backup restored? Check rollouts before you resume them.",
             device->name, (unsigned long long)id);
+    if (*outcome == STEER_IGNORED)
+        return note_health(db, device, &row, report, now, outcome);
     return error == DB_E_NOT_FOUND ? DB_OK : error;
 }
 
@@ -455,7 +475,7 @@ int steer_report(const struct steer *steer, struct db *db, struct fleet_ref ref,
     if (device == NULL)
         return DB_OK;
     if (try == NULL)
-        return look_up(steer, db, device, id, outcome);
+        return look_up(steer, db, device, id, report, now, outcome);
     rollout = fleet_find_rollout(fleet, try->d.rollout_id);
     fleet_lock(fleet);
     error = apply_report(steer, device, rollout, try, report, now, &change, &news);

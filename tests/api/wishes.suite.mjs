@@ -115,6 +115,19 @@ describe("wishes", () => {
     assert.equal((await stage(rollout)).unhealthy, 1);
     for (const more of [{}, { events: 0 }, { events: 65536 }]) await otad.refused(400, "report_malformed", "POST", "/device/v1/reports", { token: devices[0].token, body: devices[0].reportBody(deployment, "health", more) });
 
+    // After the rollout is over, and its tries have left memory, the history still has it.
+    const over = await world({ health_seconds: 60, stages: [{ percent: 100 }] });
+    const done = await over.device.update(over.image);
+    assert.equal((await otad.showRollout(over.rollout.id)).state, "completed");
+    await over.device.poll();
+    await over.device.poll();
+    await otad.restart();
+    const late = over.device.reportBody(done.deployment, "health", { events: 4, reason: "crash" });
+    for (let i = 0; i < 2; i++) await otad.expect(204, "POST", "/device/v1/reports", { token: over.device.token, body: late });
+    const told = (await otad.expect(200, "GET", `/api/v1/devices/${over.device.id}/events`)).items;
+    assert.deepEqual(told.filter((event) => event.event === "health").map((event) => event.log), ["4 bad events"]);
+    assert.equal((await stage(over.rollout)).succeeded, 1);
+
     const never = await world({ health_seconds: 0 });
     const manifest = await never.device.update(never.image);
     await never.device.report(manifest.deployment, "health", { events: 1000 });

@@ -135,6 +135,30 @@ static int is_over(const struct device *device)
     return device->options.exit_when_idle && status.idle ? EXIT_SUCCESS : GOES_ON;
 }
 
+/* What the command line says of the owner's wishes; a client forgets them with each reset. */
+static void wish(struct device *device)
+{
+    const struct host_options *options = &device->options;
+    const struct ota_client_wishes wishes = {
+        .opt_out = options->opt_out,
+        .has_utc_offset = options->utc_offset != NULL,
+        .utc_offset_minutes =
+            options->utc_offset != NULL ? (int16_t)strtol(options->utc_offset, NULL, 10) : 0,
+        .postpone_seconds = options->postpone_seconds};
+
+    if (wishes.opt_out || wishes.has_utc_offset || wishes.postpone_seconds != 0)
+        (void)ota_client_set_wishes(&device->client, &wishes); /* the options are within bounds */
+}
+
+/* Once, when the image that runs is a confirmed one. */
+static void tell_health(struct device *device)
+{
+    uint32_t events = device->options.bad_events;
+
+    if (events != 0 && ota_client_report_health(&device->client, events, "crash") == OTA_OK)
+        device->options.bad_events = 0;
+}
+
 /* From one reset to the next. The exit status, or GOES_ON. */
 static int run(struct device *device)
 {
@@ -148,8 +172,10 @@ static int run(struct device *device)
         fprintf(stderr, "ota-device: the client does not start: %s\n", ota_error_name(error));
         return EXIT_FAILURE;
     }
+    wish(device);
     while (!device->chip.reset_asked && status == GOES_ON) {
         device->chip.platform.feed(&device->chip);
+        tell_health(device);
         uint32_t wait_ms = ota_client_step(&device->client, host_chip_now_ms());
         uint32_t broker_ms = host_broker_step(device->broker, host_chip_now_ms());
         slirp_netif_wait(device->net, wait_ms < broker_ms ? wait_ms : broker_ms);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "device/core/client.h"
 #include "device/port/host/pem.h"
 #include "device/port/host/slirp_netif.h"
 #include "protocol/text.h"
@@ -44,6 +45,10 @@ static const char usage[] =
     "  --mqtt-cert, --mqtt-key FILE  certificate and key of this device, in PEM\n"
     "  --mqtt-group NAME         listen for this group as well\n"
     "  --no-delta                fetch whole images, never a patch\n"
+    "  --opt-out                 want no updates\n"
+    "  --postpone-seconds N      want none yet: 1 to 1209600\n"
+    "  --utc-offset MINUTES      local time, for maintenance windows: -1080 to 1080\n"
+    "  --bad-events N            say once that the confirmed image crashed so often: 1 to 65535\n"
     "  --once                    end after the first poll: 0 when its manifest was verified, else "
     "1\n"
     "  --exit-when-idle          end with 0 when there is nothing to do and nothing to report\n"
@@ -72,6 +77,10 @@ enum option_value {
     OPTION_MQTT_KEY,
     OPTION_MQTT_GROUP,
     OPTION_NO_DELTA,
+    OPTION_OPT_OUT,
+    OPTION_POSTPONE_SECONDS,
+    OPTION_UTC_OFFSET,
+    OPTION_BAD_EVENTS,
     OPTION_ONCE,
     OPTION_EXIT_WHEN_IDLE,
     OPTION_HELP,
@@ -100,6 +109,10 @@ static const struct option long_options[] = {
     {"mqtt-key", required_argument, NULL, OPTION_MQTT_KEY},
     {"mqtt-group", required_argument, NULL, OPTION_MQTT_GROUP},
     {"no-delta", no_argument, NULL, OPTION_NO_DELTA},
+    {"opt-out", no_argument, NULL, OPTION_OPT_OUT},
+    {"postpone-seconds", required_argument, NULL, OPTION_POSTPONE_SECONDS},
+    {"utc-offset", required_argument, NULL, OPTION_UTC_OFFSET},
+    {"bad-events", required_argument, NULL, OPTION_BAD_EVENTS},
     {"once", no_argument, NULL, OPTION_ONCE},
     {"exit-when-idle", no_argument, NULL, OPTION_EXIT_WHEN_IDLE},
     {"help", no_argument, NULL, OPTION_HELP},
@@ -229,6 +242,8 @@ static bool take_broker(const char *text, struct host_options *options)
 
 static bool take(struct host_options *options, int option, const char *value)
 {
+    uint32_t minutes;
+
     struct ota_text text = ota_text_of(value != NULL ? value : "");
 
     switch (option) {
@@ -265,6 +280,18 @@ static bool take(struct host_options *options, int option, const char *value)
         return take_number("range-bytes", value, 512, 16777216, &options->range_bytes);
     case OPTION_WAIT_SECONDS:
         return take_number("wait-seconds", value, 0, OTA_WAIT_SECONDS_MAX, &options->wait_seconds);
+    case OPTION_OPT_OUT:
+        options->opt_out = true;
+        return true;
+    case OPTION_POSTPONE_SECONDS:
+        return take_number("postpone-seconds", value, 1, OTA_CLIENT_POSTPONE_SECONDS_MAX,
+                           &options->postpone_seconds);
+    case OPTION_UTC_OFFSET:
+        options->utc_offset = value;
+        return take_number("utc-offset", value + (value[0] == '-'), 0, OTA_UTC_OFFSET_MAX,
+                           &minutes);
+    case OPTION_BAD_EVENTS:
+        return take_number("bad-events", value, 1, OTA_HEALTH_EVENTS_MAX, &options->bad_events);
     case OPTION_CACERT:
         options->ca_file = value;
         return true;

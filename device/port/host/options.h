@@ -35,6 +35,10 @@ struct host_options {
     uint32_t timeout_seconds;
     uint32_t range_bytes;
     uint32_t wait_seconds;
+    bool opt_out;
+    uint32_t postpone_seconds;
+    const char *utc_offset;                /* minutes, checked; NULL: not told */
+    uint32_t bad_events;                   /* to tell once the image that runs is a confirmed one */
     char mqtt_host[HOST_DNS_NAME_MAX + 1]; /* "": no broker */
     uint16_t mqtt_port;
     bool mqtt_tls;
