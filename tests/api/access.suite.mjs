@@ -176,7 +176,7 @@ describe("access", () => {
   });
 
   test("lists page by limit and cursor, and refuse what is no page", async () => {
-    for (const path of ["tokens", "release-keys", "enrolment-keys", "firmware", "groups", "devices", "rollouts", "devices/device-1/events", "audit"])
+    for (const path of ["tokens", "release-keys", "enrolment-keys", "firmware", "groups", "devices", "rollouts", "devices/device-1/events", "audit", "webhooks"])
       for (const query of ["limit=0", "limit=501", "limit=x", "cursor=x", "cursor=-1", "nonsense=1", "limit=1&limit=2", "cursor=99999999999999999999"])
         assert.equal((await otad.refused(400, "query_invalid", "GET", `/api/v1/${path}?${query}`)).status, 400);
     const all = (await otad.expect(200, "GET", "/api/v1/tokens?limit=500")).items;
