@@ -102,7 +102,9 @@ int otactl_tag_run(struct otactl *ctl, const struct otactl_args *args)
         const cJSON *tag = NULL;
         printf("device %s:", args->operands[0]);
         cJSON_ArrayForEach(tag, cJSON_GetObjectItemCaseSensitive(answer, "tags"))
+        {
             printf(" %s=%s", tag->string, cJSON_IsString(tag) ? tag->valuestring : "");
+        }
         printf("\n");
     }
     cJSON_Delete(answer);
