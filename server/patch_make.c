@@ -13,17 +13,30 @@
 
 #define NICENESS 10 /* polls go first */
 
-static bool read_whole(const char *path, struct delta_bytes *bytes)
+/* A file and its length; the caller frees it. */
+struct image {
+    uint8_t *at;
+    size_t len;
+};
+
+static bool read_whole(const char *path, struct image *image)
 {
     FILE *file = fopen(path, "rb");
-    uint8_t *at = malloc(PATCH_MAKE_IMAGE_MAX);
-    size_t len = file != NULL && at != NULL ? fread(at, 1, PATCH_MAKE_IMAGE_MAX, file) : 0;
-    bool ok = len > 0 && ferror(file) == 0 && fgetc(file) == EOF;
+    bool ok = false;
 
+    image->at = malloc(PATCH_MAKE_IMAGE_MAX);
+    if (file != NULL && image->at != NULL) {
+        image->len = fread(image->at, 1, PATCH_MAKE_IMAGE_MAX, file);
+        ok = image->len > 0 && ferror(file) == 0 && fgetc(file) == EOF;
+    }
     if (file != NULL)
         fclose(file);
-    *bytes = (struct delta_bytes){at, (uint32_t)len};
     return ok;
+}
+
+static struct delta_bytes bytes_of(const struct image *image)
+{
+    return (struct delta_bytes){image->at, (uint32_t)image->len};
 }
 
 static bool write_whole(const char *path, const uint8_t *bytes, size_t len)
@@ -48,8 +61,8 @@ static void bound(void)
 
 int patch_make_command(int argc, char **args)
 {
-    struct delta_bytes base = {NULL, 0};
-    struct delta_bytes image = {NULL, 0};
+    struct image base = {NULL, 0};
+    struct image image = {NULL, 0};
     uint8_t *patch = NULL;
     size_t len = 0;
     bool ok;
@@ -58,10 +71,11 @@ int patch_make_command(int argc, char **args)
         return 2;
     bound();
     ok = (strcmp(args[0], PATCH_MAKE_NO_BASE) == 0 || read_whole(args[0], &base)) &&
-         read_whole(args[1], &image) && delta_make(base, image, &patch, &len) == OTA_OK &&
+         read_whole(args[1], &image) &&
+         delta_make(bytes_of(&base), bytes_of(&image), &patch, &len) == OTA_OK &&
          write_whole(args[2], patch, len);
     free(patch);
-    free((void *)(uintptr_t)base.at);
-    free((void *)(uintptr_t)image.at);
+    free(base.at);
+    free(image.at);
     return ok ? 0 : 1;
 }

@@ -36,7 +36,7 @@ static void check(int error, const char *what)
 static void add_device(struct db *db, uint32_t number, int64_t group)
 {
     struct db_device row = {.state = DB_DEVICE_ACCEPTED, .created_at = CREATED_AT, .counter = 1};
-    struct bench_device device;
+    struct bench_device device = {.name = ""};
 
     bench_device_make(&device, number);
     if (!secret_hash(device.token, strlen(device.token), row.token_hash))
