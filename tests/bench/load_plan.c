@@ -45,7 +45,7 @@ static void keep(struct item *item, const char *text, int len)
 
 static void make_poll(struct load_plan *plan, struct item *item, uint32_t number)
 {
-    struct bench_device device;
+    struct bench_device device = {.name = ""};
     char nonce[48] = "";
     char text[LOAD_REQUEST_MAX];
 
@@ -75,7 +75,7 @@ static void make_polls(struct load_plan *plan)
 
 static bool make_report(struct load_plan *plan, struct item *item, FILE *file)
 {
-    struct bench_device device;
+    struct bench_device device = {.name = ""};
     char text[LOAD_REQUEST_MAX];
     unsigned number;
 
