@@ -24,6 +24,7 @@
 #define LWIP_TCP 1
 #define LWIP_DNS 1
 #define LWIP_DHCP 1
+#define LWIP_DHCP_DOES_ACD_CHECK 0 /* of lwIP 2.2: a module that 2.1 has not */
 #define LWIP_AUTOIP 0
 #define LWIP_IGMP 0
 #define IP_REASSEMBLY 0
