@@ -267,6 +267,19 @@ static bool on_flash_write(uc_engine *uc, uc_mem_type type, uint64_t addr, int s
     return true;
 }
 
+/* From 2.1 on Unicorn shows only the first store to a page that it may not write; while any store
+ * to the flash is watched, it shows them all. */
+static void on_any_flash_write(uc_engine *uc, uc_mem_type type, uint64_t addr, int size,
+                               int64_t value, void *user)
+{
+    (void)uc;
+    (void)type;
+    (void)addr;
+    (void)size;
+    (void)value;
+    (void)user;
+}
+
 static uc_err add_hook(struct board *board, int type, void *callback)
 {
     uc_hook hook;
@@ -313,6 +326,15 @@ static uc_err map_memories(struct board *board)
     return error;
 }
 
+static uc_err watch_flash(struct board *board)
+{
+    uc_hook hook;
+    if (uc_version(NULL, NULL) < UC_MAKE_VERSION(2, 1))
+        return UC_ERR_OK; /* it costs time */
+    return uc_hook_add(board->uc, &hook, UC_HOOK_MEM_WRITE, HOOK(on_any_flash_write), NULL,
+                       BOARD_FLASH_BASE, BOARD_FLASH_BASE + board->chip->flash_len - 1);
+}
+
 static uc_err open_engine(struct board *board)
 {
     uc_err error = uc_open(UC_ARCH_ARM, UC_MODE_THUMB | UC_MODE_MCLASS, &board->uc);
@@ -321,6 +343,7 @@ static uc_err open_engine(struct board *board)
     error = error ? error : add_hook(board, UC_HOOK_BLOCK, HOOK(on_block));
     error = error ? error : add_hook(board, UC_HOOK_INTR, HOOK(on_interrupt));
     error = error ? error : add_hook(board, UC_HOOK_MEM_WRITE_PROT, HOOK(on_flash_write));
+    error = error ? error : watch_flash(board);
     error = error ? error : add_hook(board, UC_HOOK_INSN_INVALID, HOOK(on_bad_instruction));
     return error ? error
                  : add_hook(board,

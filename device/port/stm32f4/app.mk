@@ -41,6 +41,8 @@ $(APP)/bearssl/%.o: $(BEARSSL)/.fetched
 APP_OBJECTS = $(patsubst %.c,$(APP)/%.o,$(TLS_SOURCES) $(APP_CORE_SOURCES) $(APP_HTTP_SOURCES) $(APP_PORT_SOURCES)) \
     $(APP_LWIP:%=$(APP)/lwip/%.o) $(APP_BEARSSL:%=$(APP)/bearssl/%.o)
 $(APP_OBJECTS): | $(LWIP)/.fetched $(BEARSSL)/.fetched
+# lwIP's options set the layout of what all of them share.
+$(APP_OBJECTS): device/port/stm32f4/lwip/lwipopts.h
 
 # Bytes: the primary slot less header and signature, SRAM1 to 3 less the boot report.
 NUCLEO := device/examples/nucleo-f429zi/main.c device/port/stm32f4/board_f429.c
