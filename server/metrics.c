@@ -62,10 +62,11 @@ __attribute__((format(printf, 2, 3))) static void put_line(struct metrics_page *
     if (!page->failed && page->cap - page->len < LINE_CAP) {
         size_t cap = page->cap > 0 ? page->cap * 2 : 16384;
         char *grown = realloc(page->text, cap);
-        page->failed = grown == NULL;
-        if (!page->failed) {
+        if (grown != NULL) {
             page->text = grown;
             page->cap = cap;
+        } else {
+            page->failed = true;
         }
     }
     if (page->failed)
