@@ -11,7 +11,6 @@
 #include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "db/firmware.h"
@@ -35,11 +34,6 @@ struct server {
     struct patch_worker *patch_worker;
     int lock_fd;
 };
-
-uint64_t app_now(void)
-{
-    return (uint64_t)time(NULL);
-}
 
 static bool fail(const struct server *server, const char *what, const char *why)
 {
