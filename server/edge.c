@@ -27,7 +27,8 @@ struct loop {
     bool running;
     int epoll_fd;
     int wake_fd;
-    atomic_bool waking; /* wake_fd was written to, and the loop has yet to see it */
+    atomic_bool waking;   /* wake_fd was written to, and the loop has yet to see it */
+    atomic_bool quiesced; /* takes no new connections any more */
 };
 
 struct connection {
@@ -49,6 +50,7 @@ struct edge {
     struct tls_files *files;
     struct loop loops[LOOPS_MAX];
     size_t loop_count;
+    atomic_bool draining;
     atomic_bool stopping;
     atomic_int under_way;
     pthread_t watch;
@@ -168,18 +170,23 @@ static void *watch_main(void *ctx)
 
 /* ---- requests ---- */
 
-static void resume(struct loop *loop, struct MHD_Connection *mhd)
+static void wake(struct loop *loop)
 {
     uint64_t one = 1;
     ssize_t written;
 
-    MHD_resume_connection(mhd);
-    /* In the external mode the library does not wake the loop by itself. A group of answers wakes
-     * it once. */
     if (loop->wake_fd >= 0 && !atomic_exchange(&loop->waking, true)) {
         written = write(loop->wake_fd, &one, sizeof(one));
         (void)written;
     }
+}
+
+/* In the external mode the library does not wake the loop by itself. A group of answers wakes it
+ * once. */
+static void resume(struct loop *loop, struct MHD_Connection *mhd)
+{
+    MHD_resume_connection(mhd);
+    wake(loop);
 }
 
 static void resume_request(struct request *rq)
@@ -319,6 +326,15 @@ static size_t keep_escapes(void *ctx, struct MHD_Connection *mhd, char *text)
 
 /* ---- loops ---- */
 
+static void stop_listening(struct loop *loop)
+{
+    int fd = MHD_quiesce_daemon(loop->daemon);
+
+    if (fd >= 0)
+        close(fd);
+    atomic_store(&loop->quiesced, true);
+}
+
 static void *loop_main(void *ctx)
 {
     struct loop *loop = ctx;
@@ -340,6 +356,8 @@ static void *loop_main(void *ctx)
             if (events[i].data.fd == loop->wake_fd)
                 dropped = read(loop->wake_fd, &drop, sizeof(drop));
         atomic_store(&loop->waking, false); /* what is resumed from here on wakes it anew */
+        if (atomic_load(&loop->edge->draining) && !atomic_load(&loop->quiesced))
+            stop_listening(loop);
         MHD_run(loop->daemon);
     }
     (void)dropped; /* how many wakes it stood for does not matter */
@@ -466,17 +484,29 @@ uint16_t edge_port(const struct edge *edge)
     return edge->port;
 }
 
+/* A request is under way, or a new one may still come. */
+static bool is_busy(struct edge *edge)
+{
+    bool busy = atomic_load(&edge->under_way) > 0;
+
+    for (size_t i = 0; i < edge->loop_count; i++)
+        busy = busy || !atomic_load(&edge->loops[i].quiesced);
+    return busy;
+}
+
 void edge_drain(struct edge *edge, unsigned seconds)
 {
     const struct timespec pause = {.tv_nsec = 20000000L};
 
+    atomic_store(&edge->draining, true);
     for (size_t i = 0; i < edge->loop_count; i++) {
-        int fd = MHD_quiesce_daemon(edge->loops[i].daemon);
-        if (fd >= 0)
-            close(fd);
+        if (edge->loops[i].running)
+            wake(&edge->loops[i]); /* its own thread does it: no other may touch its socket */
+        else
+            stop_listening(&edge->loops[i]);
     }
     edge->listen_fd = -1;
-    for (unsigned i = 0; i < seconds * 50 && atomic_load(&edge->under_way) > 0; i++)
+    for (unsigned i = 0; i < seconds * 50 && is_busy(edge); i++)
         nanosleep(&pause, NULL);
 }
 
