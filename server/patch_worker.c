@@ -38,8 +38,6 @@ struct patch_worker {
     size_t base_count;
 };
 
-static const uint8_t NO_HASH[OTA_HASH_LEN];
-
 static void pause_ms(long ms)
 {
     const struct timespec pause = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L};
@@ -198,7 +196,7 @@ static bool measure(int fd, struct db_patch *row)
 static bool is_worth_it(struct patch_worker *worker, const struct patch_pair *pair, uint32_t size,
                         uint32_t image_len)
 {
-    if (memcmp(pair->base, NO_HASH, OTA_HASH_LEN) == 0)
+    if (patch_is_packed(pair))
         return size < (uint64_t)image_len * PATCH_PACKED_PERCENT_MAX / 100;
     uint32_t packed = patches_packed_len(worker->app->patches, pair->image);
     return size < (uint64_t)(packed != 0 ? packed : image_len) * PATCH_DELTA_PERCENT_MAX / 100;
@@ -241,7 +239,7 @@ static bool run_process(struct patch_worker *worker, char *base, char *image, ch
  * 1: the process failed; it is not tried again before the next start. */
 static int make(struct patch_worker *worker, const struct patch_pair *pair, struct db_patch *row)
 {
-    bool packed = memcmp(pair->base, NO_HASH, OTA_HASH_LEN) == 0;
+    bool packed = patch_is_packed(pair);
     char base[PATH_CAP] = PATCH_MAKE_NO_BASE;
     char image[PATH_CAP];
     char to[PATH_CAP];

@@ -31,6 +31,11 @@ struct patches {
 
 static const uint8_t NO_HASH[OTA_HASH_LEN];
 
+bool patch_is_packed(const struct patch_pair *pair)
+{
+    return memcmp(pair->base, NO_HASH, OTA_HASH_LEN) == 0;
+}
+
 struct patches *patches_new(void)
 {
     struct patches *patches = calloc(1, sizeof(*patches));
@@ -101,15 +106,10 @@ static struct patch_pair packed_pair(const uint8_t image[OTA_HASH_LEN])
     return pair;
 }
 
-static bool is_packed(const struct entry *entry)
-{
-    return memcmp(entry->pair.base, NO_HASH, OTA_HASH_LEN) == 0;
-}
-
 static bool goes_before(const struct entry *a, const struct entry *b)
 {
-    if (b == NULL || is_packed(a) != is_packed(b))
-        return b == NULL || is_packed(a);
+    if (b == NULL || patch_is_packed(&a->pair) != patch_is_packed(&b->pair))
+        return b == NULL || patch_is_packed(&a->pair);
     return a->devices > b->devices;
 }
 

@@ -35,6 +35,9 @@ struct patch {
     uint32_t len;                 /* bytes of the file */
 };
 
+/* It has no base: the image packed by itself. */
+bool patch_is_packed(const struct patch_pair *pair);
+
 struct patches *patches_new(void);
 void patches_free(struct patches *patches);
 /* Read the rows; an error of db/. */
