@@ -222,6 +222,20 @@ static int count_calls(void *ctx, struct db *db)
     return DB_E_NOT_FOUND;
 }
 
+/* Whether there is room for one more, in a group of its own. */
+static bool one_more(struct fixture *f)
+{
+    struct job job = {.fail = DB_OK};
+    char name[20];
+    int error;
+
+    snprintf(name, sizeof(name), "more-%d", f->counter);
+    submit(f, &job, name);
+    error = wait_for(&job);
+    assert_true(error == DB_OK || error == DB_E_FULL);
+    return error == DB_OK;
+}
+
 /* No room for the commit: all of the group are told, and memory is as before. */
 static void full_group_is_taken_back(void **state)
 {
@@ -244,6 +258,9 @@ static void full_group_is_taken_back(void **state)
     assert_int_equal(f.counter, 400 - full);
     for (int i = 0; i < 400; i++)
         assert_int_equal(has_group(&f, names[i]), wait_for(&jobs[i]) == DB_OK);
+    /* A small group that came last may have found room in a page where a large one did not. */
+    while (one_more(&f))
+        continue;
     assert_int_equal(writer_health(f.writer), DB_E_FULL);
     pages = 0;
     assert_int_equal(writer_call(f.writer, set_limit, &pages), DB_OK);
