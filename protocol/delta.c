@@ -28,26 +28,60 @@ static uint32_t get32(const uint8_t *at)
     return at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 | (uint32_t)at[3] << 24;
 }
 
+/* Seven bits a byte, the lowest first, up to 28. Bytes used, or an error. */
+static int take_number(uint32_t *value, const uint8_t *buf, size_t len)
+{
+    *value = 0;
+    for (unsigned i = 0; i < 4; i++) {
+        if (i == len)
+            return OTA_E_TRUNCATED;
+        *value |= (buf[i] & 0x7fU) << 7 * i;
+        if (buf[i] < 0x80)
+            return i > 0 && buf[i] == 0 ? OTA_E_SYNTAX : (int)i + 1;
+    }
+    return OTA_E_SYNTAX;
+}
+
+/* The numbers behind the hashes: their length, or an error. */
+static int take_numbers(struct ota_delta_header *header, const uint8_t *buf, size_t len)
+{
+    uint32_t numbers[4] = {0};
+    unsigned count = header->mode == OTA_DELTA_THUMB2 ? 4 : 3;
+    size_t at = 0;
+    for (unsigned i = 0; i < count; i++) {
+        int used = take_number(&numbers[i], buf + at, len - at);
+        if (used < 0)
+            return used;
+        at += (size_t)used;
+    }
+    header->patch_len = numbers[0];
+    header->base_len = numbers[1];
+    header->result_len = numbers[1] + (numbers[2] >> 1 ^ (0U - (numbers[2] & 1)));
+    header->base_address = numbers[3] * OTA_DELTA_ADDRESS_STEP;
+    return (int)at;
+}
+
 int ota_delta_header_decode(struct ota_delta_header *header, const uint8_t *buf, size_t len)
 {
-    if (len < OTA_DELTA_HEADER_LEN)
+    const size_t fixed = 3 + 2 * OTA_DELTA_HASH_LEN;
+    if (len < fixed)
         return OTA_E_TRUNCATED;
     if ((buf[0] | buf[1] << 8) != OTA_DELTA_MAGIC)
         return OTA_E_SYNTAX;
-    if (buf[2] != OTA_DELTA_VERSION || buf[3] > OTA_DELTA_THUMB2)
+    header->mode = buf[2] & 0xfU;
+    if (buf[2] >> 4 != OTA_DELTA_VERSION || header->mode > OTA_DELTA_THUMB2)
         return OTA_E_UNSUPPORTED;
-    header->mode = buf[3];
-    header->patch_len = get32(buf + 4);
-    header->base_len = get32(buf + 8);
-    header->result_len = get32(buf + 12);
-    header->base_address = get32(buf + 16);
-    memcpy(header->base_hash, buf + 20, OTA_HASH_LEN);
-    memcpy(header->result_hash, buf + 20 + OTA_HASH_LEN, OTA_HASH_LEN);
-    if (header->patch_len < OTA_DELTA_HEADER_LEN + OTA_DELTA_BLOCK_CRC_LEN ||
+    memcpy(header->base_hash, buf + 3, OTA_DELTA_HASH_LEN);
+    memcpy(header->result_hash, buf + 3 + OTA_DELTA_HASH_LEN, OTA_DELTA_HASH_LEN);
+    int used = take_numbers(header, buf + fixed, len - fixed);
+    if (used < 0)
+        return used;
+    used += (int)fixed;
+    if (header->patch_len < (uint32_t)used + OTA_DELTA_BLOCK_CRC_LEN ||
         header->patch_len > OTA_DELTA_LEN_MAX || header->base_len > OTA_DELTA_LEN_MAX ||
         header->result_len == 0 || header->result_len > OTA_DELTA_LEN_MAX)
         return OTA_E_RANGE;
-    return OTA_OK;
+    return used;
 }
 
 /* The stream's bytes behind the patch's end are zeros; a patch that needs many has been cut. */
@@ -105,7 +139,7 @@ void ota_delta_init(struct ota_delta *delta, const struct ota_delta_io *io)
     delta->io = io;
     delta->phase = PHASE_HEAD;
     delta->hungry = true;
-    delta->header.patch_len = OTA_DELTA_HEADER_LEN;
+    delta->header.patch_len = OTA_DELTA_HEADER_MAX;
     ota_delta_stream_init(&delta->stream);
     delta->stream.read = read_bytes;
     delta->stream.ctx = delta;
@@ -158,13 +192,16 @@ size_t ota_delta_feed(struct ota_delta *delta, const uint8_t *buf, size_t len)
     if (delta->error != 0 || delta->phase == PHASE_DONE || !delta->hungry)
         return 0;
     size_t taken = 0;
-    if (delta->phase == PHASE_HEAD && delta->block_len < OTA_DELTA_HEADER_LEN) {
-        taken = take(delta, buf, len, OTA_DELTA_HEADER_LEN);
-        if (delta->block_len < OTA_DELTA_HEADER_LEN)
+    while (delta->header_len == 0) { /* the header's length shows with its last byte */
+        if (taken == len)
             return taken;
-        int error = ota_delta_header_decode(&delta->header, delta->input, delta->block_len);
-        delta->error = (int16_t)error;
-        if (error != OTA_OK)
+        taken += take(delta, buf + taken, 1, OTA_DELTA_HEADER_MAX);
+        int used = ota_delta_header_decode(&delta->header, delta->input, delta->block_len);
+        if (used > 0)
+            delta->header_len = (uint8_t)used;
+        else if (used != OTA_E_TRUNCATED)
+            delta->error = (int16_t)used;
+        if (delta->error != OTA_OK)
             return taken;
     }
     taken += take(delta, buf + taken, len - taken, block_end(delta));
@@ -199,7 +236,7 @@ static int start_map(struct ota_delta *delta)
     stream->map.result_len = delta->header.result_len;
     stream->map.base_address = delta->header.base_address;
     stream->map.contents = delta->header.mode == OTA_DELTA_THUMB2 ? OTA_DELTA_CONTENTS : 1;
-    delta->input_at = OTA_DELTA_HEADER_LEN;
+    delta->input_at = delta->header_len;
     for (unsigned i = 0; i < CODER_PRELOAD; i++)
         stream->model.coder.code = stream->model.coder.code << 8 | next_byte(delta);
     delta->phase = PHASE_MAP;

@@ -12,7 +12,7 @@
  * end: whatever it holds, the callbacks are asked for bytes within [0, base_len) and [0, written)
  * only, and nothing is written outside [0, result_len). CRCs find damage, not intent: the caller
  * compares header.base_hash with SHA-256 over its base before it lets the first byte be written,
- * and checks the result's hash (and signature) after the last.
+ * and checks the result's whole hash (and signature) after the last.
  *
  * Use:
  *
@@ -42,13 +42,14 @@
 #include <stdint.h>
 
 #include "protocol/delta_stream.h"
-#include "protocol/limits.h"
 
 #define OTA_DELTA_MAGIC 0x444fU  /* "OD" */
 #define OTA_DELTA_VERSION 1      /* of the format */
-#define OTA_DELTA_HEADER_LEN 84U /* bytes */
+#define OTA_DELTA_HEADER_MAX 27U /* bytes */
+#define OTA_DELTA_HASH_LEN 4U    /* bytes of a SHA-256 that the header has */
 #define OTA_DELTA_BLOCK_LEN 512U /* bytes of the patch; the last 4 are the CRC of the others */
 #define OTA_DELTA_BLOCK_CRC_LEN 4U
+#define OTA_DELTA_ADDRESS_STEP 256U      /* base addresses are multiples of it */
 #define OTA_DELTA_LEN_MAX 0xffffffU      /* bytes of base, result or patch: 16 MB */
 #define OTA_DELTA_WRITE_LEN 256U         /* bytes of one write_result(), but for the last */
 #define OTA_DELTA_CHECKPOINT_STEP 16384U /* bytes of the result between checkpoints */
@@ -65,15 +66,17 @@ struct ota_delta_header {
     uint32_t patch_len;
     uint32_t base_len;
     uint32_t result_len;   /* 1 at least */
-    uint32_t base_address; /* where byte 0 of the base lies in the address space; 0 for plain */
+    uint32_t base_address; /* where byte 0 of the base lies in the address space, a multiple of
+                              OTA_DELTA_ADDRESS_STEP; 0 for plain */
     uint8_t mode;          /* enum ota_delta_mode */
-    uint8_t base_hash[OTA_HASH_LEN]; /* SHA-256 over the base_len bytes */
-    uint8_t result_hash[OTA_HASH_LEN];
+    uint8_t base_hash[OTA_DELTA_HASH_LEN]; /* the first bytes of SHA-256 over the base_len bytes */
+    uint8_t result_hash[OTA_DELTA_HASH_LEN];
 };
 
-/* Read the header from the first bytes of a patch. OTA_OK, OTA_E_TRUNCATED when len is under
- * OTA_DELTA_HEADER_LEN, OTA_E_SYNTAX when it is no patch, OTA_E_UNSUPPORTED (version, mode),
- * OTA_E_RANGE (lengths that can't be). The CRC is not looked at: ota_delta_run() does that. */
+/* Read the header from the first bytes of a patch. Its length, OTA_E_TRUNCATED when there is more
+ * of it (up to OTA_DELTA_HEADER_MAX bytes), OTA_E_SYNTAX when it is no patch, OTA_E_UNSUPPORTED
+ * (version, mode), OTA_E_RANGE (lengths that can't be). The CRC is not looked at: ota_delta_run()
+ * does that. */
 int ota_delta_header_decode(struct ota_delta_header *header, const uint8_t *buf, size_t len);
 
 /* All return OTA_OK or a negative error, which ends the decoding and is what ota_delta_run()
@@ -114,11 +117,12 @@ struct ota_delta {
     uint32_t input_start; /* what input[0] is of the patch, counted without CRCs */
     uint32_t missing;     /* bytes that were needed behind the patch's end */
     uint32_t written;     /* bytes of the result given to write_result() */
-    uint16_t block_len;   /* bytes of the block that is coming in */
-    uint16_t input_len;   /* checked bytes in input */
-    uint16_t input_at;    /* of them, used */
-    uint16_t output_len;  /* bytes in output */
-    uint32_t patch_id;    /* CRC of the first block: tells one patch from another */
+    uint8_t header_len;
+    uint16_t block_len;  /* bytes of the block that is coming in */
+    uint16_t input_len;  /* checked bytes in input */
+    uint16_t input_at;   /* of them, used */
+    uint16_t output_len; /* bytes in output */
+    uint32_t patch_id;   /* CRC of the first block: tells one patch from another */
     uint8_t input[OTA_DELTA_LOOKAHEAD + OTA_DELTA_BLOCK_LEN];
     uint8_t output[OTA_DELTA_WRITE_LEN + OTA_DELTA_PIECE_MAX];
     struct ota_delta_saved_place resume; /* where the checkpoint lies */

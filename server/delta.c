@@ -7,6 +7,7 @@
 
 #include "protocol/crc32.h"
 #include "protocol/error.h"
+#include "protocol/limits.h"
 #include "server/delta_parse.h"
 #include "server/delta_plan.h"
 #include "server/delta_range.h"
@@ -100,36 +101,69 @@ static void put32(uint8_t *at, uint32_t value)
         at[i] = (uint8_t)(value >> 8 * i);
 }
 
-static void put_header(uint8_t *at, const struct pair *pair, size_t patch_len)
+static uint8_t *put_number(uint8_t *at, uint32_t value)
 {
-    at[0] = OTA_DELTA_MAGIC & 0xff;
-    at[1] = OTA_DELTA_MAGIC >> 8;
-    at[2] = OTA_DELTA_VERSION;
-    at[3] = pair->mode;
-    put32(at + 4, (uint32_t)patch_len);
-    put32(at + 8, pair->base.len);
-    put32(at + 12, pair->result.len);
-    put32(at + 16, pair->address);
-    SHA256(pair->base.at, pair->base.len, at + 20);
-    SHA256(pair->result.at, pair->result.len, at + 20 + OTA_HASH_LEN);
+    for (; value >= 0x80; value >>= 7)
+        *at++ = (uint8_t)(value | 0x80);
+    *at++ = (uint8_t)value;
+    return at;
+}
+
+static uint8_t *put_hash(uint8_t *at, struct delta_bytes of)
+{
+    uint8_t hash[OTA_HASH_LEN];
+    SHA256(of.at, of.len, hash);
+    memcpy(at, hash, OTA_DELTA_HASH_LEN);
+    return at + OTA_DELTA_HASH_LEN;
+}
+
+/* Returns its length. */
+static size_t put_header(uint8_t header[OTA_DELTA_HEADER_MAX], const struct pair *pair,
+                         size_t patch_len)
+{
+    uint32_t longer = pair->result.len - pair->base.len;
+    uint8_t *at = header;
+    *at++ = OTA_DELTA_MAGIC & 0xff;
+    *at++ = OTA_DELTA_MAGIC >> 8;
+    *at++ = (uint8_t)(OTA_DELTA_VERSION << 4 | pair->mode);
+    at = put_hash(at, pair->base);
+    at = put_hash(at, pair->result);
+    at = put_number(at, (uint32_t)patch_len);
+    at = put_number(at, pair->base.len);
+    at = put_number(at, longer << 1 ^ (0U - (longer >> 31)));
+    if (pair->mode == OTA_DELTA_THUMB2)
+        at = put_number(at, pair->address / OTA_DELTA_ADDRESS_STEP);
+    return (size_t)(at - header);
+}
+
+static size_t patch_len_of(size_t payload_len)
+{
+    size_t blocks = (payload_len + PAYLOAD_LEN - 1) / PAYLOAD_LEN;
+    return payload_len + blocks * OTA_DELTA_BLOCK_CRC_LEN;
 }
 
 /* Header and stream cut into blocks, each with its CRC. */
 static int pack(const struct pair *pair, const struct delta_sink *stream, uint8_t **patch,
                 size_t *patch_len)
 {
-    size_t payload_len = OTA_DELTA_HEADER_LEN + stream->len;
-    size_t blocks = (payload_len + PAYLOAD_LEN - 1) / PAYLOAD_LEN;
-    *patch_len = payload_len + blocks * OTA_DELTA_BLOCK_CRC_LEN;
+    uint8_t header[OTA_DELTA_HEADER_MAX];
+    size_t header_len = 0;
+    /* The header holds the length that its own length is part of. */
+    for (size_t last = 1; header_len != last;) {
+        last = header_len;
+        header_len = put_header(header, pair, patch_len_of(last + stream->len));
+    }
+    size_t payload_len = header_len + stream->len;
+    *patch_len = patch_len_of(payload_len);
     uint8_t *payload = malloc(payload_len);
     uint8_t *out = *patch = malloc(*patch_len);
     if (payload == NULL || out == NULL) {
         free(payload);
         return OTA_E_NO_SPACE;
     }
-    put_header(payload, pair, *patch_len);
+    memcpy(payload, header, header_len);
     if (stream->len > 0)
-        memcpy(payload + OTA_DELTA_HEADER_LEN, stream->bytes, stream->len);
+        memcpy(payload + header_len, stream->bytes, stream->len);
     for (size_t at = 0; at < payload_len; at += PAYLOAD_LEN) {
         size_t len = payload_len - at < PAYLOAD_LEN ? payload_len - at : PAYLOAD_LEN;
         memcpy(out, payload + at, len);
@@ -254,7 +288,7 @@ static int begin_result(struct application *application, const struct ota_delta_
     if (header->base_len != application->base.len)
         return OTA_E_DELTA_BASE;
     SHA256(application->base.at, application->base.len, hash);
-    if (memcmp(hash, header->base_hash, sizeof hash) != 0)
+    if (memcmp(hash, header->base_hash, OTA_DELTA_HASH_LEN) != 0)
         return OTA_E_DELTA_BASE;
     application->result = malloc(header->result_len);
     return application->result == NULL ? OTA_E_NO_SPACE : OTA_OK;
@@ -294,7 +328,7 @@ int delta_apply(struct delta_bytes base, struct delta_bytes patch, uint8_t **res
     int error = decode(delta, &application, patch);
     if (error == OTA_OK) {
         SHA256(application.result, delta->header.result_len, hash);
-        if (memcmp(hash, delta->header.result_hash, sizeof hash) != 0)
+        if (memcmp(hash, delta->header.result_hash, OTA_DELTA_HASH_LEN) != 0)
             error = OTA_E_HASH;
     }
     *result_len = delta->header.result_len;

@@ -105,12 +105,12 @@ static int run_apply(struct otactl *ctl, const struct otactl_args *args)
 
 /* --- delta info --- */
 
-static void print_hash(const char *name, const uint8_t hash[OTA_HASH_LEN])
+static void print_hash(const char *name, const uint8_t hash[OTA_DELTA_HASH_LEN])
 {
     printf("%-14s", name);
-    for (unsigned i = 0; i < OTA_HASH_LEN; i++)
+    for (unsigned i = 0; i < OTA_DELTA_HASH_LEN; i++)
         printf("%02x", hash[i]);
-    printf("\n");
+    printf("...\n");
 }
 
 static int run_info(struct otactl *ctl, const struct otactl_args *args)
@@ -123,10 +123,10 @@ static int run_info(struct otactl *ctl, const struct otactl_args *args)
     if (code != OTACTL_OK)
         return code;
     int error = ota_delta_header_decode(&header, patch.at, patch.len);
-    if (error == OTA_OK && header.patch_len != patch.len)
+    if (error > 0 && header.patch_len != patch.len)
         error = header.patch_len > patch.len ? OTA_E_TRUNCATED : OTA_E_SIZE;
     free(memory);
-    if (error != OTA_OK)
+    if (error < 0)
         return otactl_fail(OTACTL_FAILED, "%s: %s", args->operands[0], why_not_applied(error));
     printf("%-14s%u bytes, %.1f %% of the new image\n", "patch", header.patch_len,
            100.0 * header.patch_len / header.result_len);

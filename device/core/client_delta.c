@@ -90,7 +90,7 @@ static int check_base(const struct ota_client *client, const struct ota_delta_he
         at += part;
     }
     ota_sha256_final(&sha, block);
-    return memcmp(block, header->base_hash, OTA_HASH_LEN) == 0 ? OTA_OK : OTA_E_DELTA_BASE;
+    return memcmp(block, header->base_hash, OTA_DELTA_HASH_LEN) == 0 ? OTA_OK : OTA_E_DELTA_BASE;
 }
 
 static int check_header(const struct ota_client *client)

@@ -123,27 +123,54 @@ static void put32(uint8_t *at, uint32_t value)
         at[i] = (uint8_t)(value >> 8 * i);
 }
 
+static size_t put_number(uint8_t *at, uint32_t value)
+{
+    size_t len = 0;
+    for (; value >= 0x80; value >>= 7)
+        at[len++] = (uint8_t)(value | 0x80);
+    at[len++] = (uint8_t)value;
+    return len;
+}
+
+static size_t put_header(uint8_t *at, uint8_t mode, uint32_t len_of_result, size_t patch_len)
+{
+    uint32_t longer = len_of_result - base_len;
+    size_t len = 3 + 2 * OTA_DELTA_HASH_LEN;
+    memset(at, 0, len);
+    at[0] = OTA_DELTA_MAGIC & 0xff;
+    at[1] = OTA_DELTA_MAGIC >> 8;
+    at[2] = (uint8_t)(OTA_DELTA_VERSION << 4 | mode);
+    len += put_number(at + len, (uint32_t)patch_len);
+    len += put_number(at + len, base_len);
+    len += put_number(at + len, longer << 1 ^ (0U - (longer >> 31)));
+    if (mode == OTA_DELTA_THUMB2)
+        len += put_number(at + len, 0x08020000 / OTA_DELTA_ADDRESS_STEP);
+    return len;
+}
+
+static size_t patch_len_of(size_t payload_len)
+{
+    size_t blocks = (payload_len + PAYLOAD_LEN - 1) / PAYLOAD_LEN;
+    return payload_len + blocks * OTA_DELTA_BLOCK_CRC_LEN;
+}
+
 /* Header and blocks around a coded stream. */
 static size_t wrap(uint8_t *patch, uint8_t mode, uint32_t len_of_result, const uint8_t *stream,
                    size_t len)
 {
     static uint8_t payload[PATCH_MAX];
-    size_t most = PATCH_MAX / OTA_DELTA_BLOCK_LEN * PAYLOAD_LEN - OTA_DELTA_HEADER_LEN;
+    size_t header_len = put_header(payload, mode, len_of_result, PATCH_MAX);
+    size_t most = PATCH_MAX / OTA_DELTA_BLOCK_LEN * PAYLOAD_LEN - header_len;
     if (len > most)
         len = most;
-    size_t payload_len = OTA_DELTA_HEADER_LEN + len;
-    size_t blocks = (payload_len + PAYLOAD_LEN - 1) / PAYLOAD_LEN;
-    size_t patch_len = payload_len + blocks * OTA_DELTA_BLOCK_CRC_LEN;
-    memset(payload, 0, OTA_DELTA_HEADER_LEN);
-    payload[0] = OTA_DELTA_MAGIC & 0xff;
-    payload[1] = OTA_DELTA_MAGIC >> 8;
-    payload[2] = OTA_DELTA_VERSION;
-    payload[3] = mode;
-    put32(payload + 4, (uint32_t)patch_len);
-    put32(payload + 8, base_len);
-    put32(payload + 12, len_of_result);
-    put32(payload + 16, 0x08020000);
-    memcpy(payload + OTA_DELTA_HEADER_LEN, stream, len);
+    /* Only the length of the patch is another in the end, in one byte more or less. */
+    for (size_t last = 0; last != header_len;) {
+        last = header_len;
+        header_len = put_header(payload, mode, len_of_result, patch_len_of(last + len));
+    }
+    size_t payload_len = header_len + len;
+    size_t patch_len = patch_len_of(payload_len);
+    memcpy(payload + header_len, stream, len);
     for (size_t at = 0; at < payload_len; at += PAYLOAD_LEN) {
         size_t part = payload_len - at < PAYLOAD_LEN ? payload_len - at : PAYLOAD_LEN;
         memcpy(patch, payload + at, part);

@@ -34,12 +34,23 @@ function fromPatch(path) {
   const blocks = [];
   for (let at = 0; at < patch.length; at += 512) blocks.push(patch.subarray(at, Math.min(at + 512, patch.length) - 4));
   const payload = Buffer.concat(blocks);
-  const mode = payload[3] << 2;
-  const length = (payload.readUInt32LE(12) - 1) % 20480;
+  const mode = (payload[2] & 15) << 2;
+  let at = 11;
+  const number = () => {
+    let value = 0;
+    for (let shift = 0; ; shift += 7) {
+      value |= (payload[at] & 127) << shift;
+      if (payload[at++] < 128) return value;
+    }
+  };
+  number(); // the patch's length
+  const [base, longer] = [number(), number()];
+  if (mode) number();
+  const length = (base + (longer >> 1 ^ -(longer & 1)) - 1) % 20480;
   const head = (way) => Buffer.from([0xf8 | mode | way, length & 255, length >> 8, 0]);
   writeFileSync(join(out, "patch"), Buffer.concat([head(0), patch]));
-  writeFileSync(join(out, "stream"), Buffer.concat([head(1), payload.subarray(84)]));
-  writeFileSync(join(out, "stream-resets"), Buffer.concat([head(2), payload.subarray(84)]));
+  writeFileSync(join(out, "stream"), Buffer.concat([head(1), payload.subarray(at)]));
+  writeFileSync(join(out, "stream-resets"), Buffer.concat([head(2), payload.subarray(at)]));
 }
 
 const targets = {

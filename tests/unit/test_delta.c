@@ -315,6 +315,38 @@ static int apply(const struct vector *vector, struct delta_bytes bytes)
     return error;
 }
 
+/* The header of a patch with the numbers at `numbers`, in place of those of the vector. */
+static int decode_numbers(const uint8_t *numbers, size_t len)
+{
+    struct ota_delta_header header;
+    uint8_t bytes[64] = {OTA_DELTA_MAGIC & 0xff, OTA_DELTA_MAGIC >> 8,
+                         OTA_DELTA_VERSION << 4 | OTA_DELTA_PLAIN};
+    memcpy(bytes + 3 + 2 * OTA_DELTA_HASH_LEN, numbers, len);
+    return ota_delta_header_decode(&header, bytes, 3 + 2 * OTA_DELTA_HASH_LEN + len);
+}
+
+static void a_header_has_one_spelling_and_lengths_that_can_be(void **state)
+{
+    (void)state;
+    static const struct {
+        uint8_t bytes[12];
+        uint8_t len;
+        int expected;
+    } cases[] = {
+        {{100, 10, 2}, 3, 14},                                     /* a result of 11 bytes */
+        {{100, 10, 19}, 3, OTA_E_RANGE},                           /* of none */
+        {{100, 10, 21}, 3, OTA_E_RANGE},                           /* of less */
+        {{17, 10, 2}, 3, OTA_E_RANGE},                             /* a patch without a CRC */
+        {{100, 0x8a, 0x00, 2}, 4, OTA_E_SYNTAX},                   /* 10 with a byte too many */
+        {{100, 0xff, 0xff, 0xff, 0x0f, 2}, 6, OTA_E_RANGE},        /* over 16 MB */
+        {{100, 0x8a, 0x80, 0x80, 0x80, 0x00, 2}, 7, OTA_E_SYNTAX}, /* five bytes */
+        {{100, 10}, 2, OTA_E_TRUNCATED},
+        {{100, 10, 0x82}, 3, OTA_E_TRUNCATED},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        assert_int_equal(decode_numbers(cases[i].bytes, cases[i].len), cases[i].expected);
+}
+
 static void the_vector_is_applied_and_is_relocated(void **state)
 {
     (void)state;
@@ -325,7 +357,7 @@ static void the_vector_is_applied_and_is_relocated(void **state)
     assert_int_equal(apply(&vector, bytes_of(&vector.patch)), OTA_OK);
     assert_int_equal(delta_make(bytes_of(&vector.old), bytes_of(&vector.new), &made, &made_len),
                      OTA_OK);
-    assert_int_equal(ota_delta_header_decode(&header, made, made_len), OTA_OK);
+    assert_true(ota_delta_header_decode(&header, made, made_len) > 0);
     assert_int_equal(header.mode, OTA_DELTA_THUMB2);
     assert_int_equal(header.base_address, 0x08020000);
     assert_true(made_len <= vector.patch.len);
@@ -352,9 +384,11 @@ static void every_cut_and_every_flipped_bit_of_the_vector_is_an_error(void **sta
 
 static void flip_some(struct blob *bad, unsigned flips)
 {
-    size_t stream = bad->len - OTA_DELTA_HEADER_LEN - OTA_DELTA_BLOCK_CRC_LEN;
+    struct ota_delta_header header;
+    size_t from = (size_t)ota_delta_header_decode(&header, bad->at, bad->len);
+    size_t stream = bad->len - from - OTA_DELTA_BLOCK_CRC_LEN;
     for (unsigned i = 0; i < flips; i++)
-        blob_flip(bad, 8 * (size_t)OTA_DELTA_HEADER_LEN + next_random() % (8 * stream));
+        blob_flip(bad, 8 * from + next_random() % (8 * stream));
     uint32_t crc = ota_crc32(0, bad->at, bad->len - OTA_DELTA_BLOCK_CRC_LEN);
     for (unsigned i = 0; i < OTA_DELTA_BLOCK_CRC_LEN; i++)
         bad->at[bad->len - OTA_DELTA_BLOCK_CRC_LEN + i] = (uint8_t)(crc >> 8 * i);
@@ -416,6 +450,8 @@ int main(void)
               a_flipped_bit_never_gives_a_wrong_result)},
         {TEST("the wrong base is refused", the_wrong_base_is_refused)},
         {TEST("empty and tiny images work", empty_and_tiny_images_work)},
+        {TEST("a header has one spelling, and lengths that can be",
+              a_header_has_one_spelling_and_lengths_that_can_be)},
         {TEST("the vector is applied, and made again by relocation",
               the_vector_is_applied_and_is_relocated)},
         {TEST("every cut and every flipped bit of the vector is an error",
