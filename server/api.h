@@ -66,8 +66,9 @@ struct json_writer *api_list_begin(struct request *rq);
 void api_list_end(struct request *rq, int64_t next);
 /* The name of a group, "" for 0. */
 void api_group_name(struct db *db, int64_t id, char name[DB_LABEL_MAX + 1]);
-/* The id of a group by its name; 0, and the problem (400) is set, when there is none. */
-int64_t api_group_id(struct request *rq, struct db *db, const char *name);
+/* The id of a group by its name; 0, and the problem (400, in `field`) is set, when there is none.
+ */
+int64_t api_group_id(struct request *rq, struct db *db, const char *field, const char *name);
 /* The device in memory and its row, by the path; NULL when the problem is set. In `handle`. */
 struct fleet_device *api_find_device(struct request *rq, struct db_device *row);
 /* "tags": {"key": "value"} of formatted text. */

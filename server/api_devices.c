@@ -155,7 +155,7 @@ static bool read_filters(struct request *rq, int64_t *group_id, enum db_device_s
 
     if (found < 0)
         return false;
-    if (found > 0 && (*group_id = api_group_id(rq, request_reader(rq), text)) == 0)
+    if (found > 0 && (*group_id = api_group_id(rq, request_reader(rq), "group", text)) == 0)
         return false;
     found = request_query(rq, "state", text, sizeof(text));
     if (found > 0 && !parse_state(text, state)) {
@@ -305,7 +305,7 @@ static bool check_new(struct request *rq, struct db_device *row, const char *gro
         return false;
     }
     if (group[0] != '\0')
-        row->group_id = api_group_id(rq, rq->db, group);
+        row->group_id = api_group_id(rq, rq->db, "group", group);
     return !request_is_over(rq);
 }
 
@@ -360,7 +360,7 @@ static int set_group(struct request *rq, struct fleet_device *device, const char
 {
     int64_t id = 0;
 
-    if (group[0] != '\0' && (id = api_group_id(rq, rq->db, group)) == 0)
+    if (group[0] != '\0' && (id = api_group_id(rq, rq->db, "group", group)) == 0)
         return DB_OK;
     return steer_set_group(&rq->app->steer, rq->db, device, (uint32_t)id, app_now());
 }

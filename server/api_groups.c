@@ -42,7 +42,7 @@ void api_group_name(struct db *db, int64_t id, char name[DB_LABEL_MAX + 1])
         memcpy(name, group.name, sizeof(group.name));
 }
 
-int64_t api_group_id(struct request *rq, struct db *db, const char *name)
+int64_t api_group_id(struct request *rq, struct db *db, const char *field, const char *name)
 {
     struct db_group group;
     int error = db_group_find(db, name, &group);
@@ -50,8 +50,8 @@ int64_t api_group_id(struct request *rq, struct db *db, const char *name)
     if (error == DB_OK)
         return group.id;
     if (error == DB_E_NOT_FOUND || error == DB_E_LIMIT)
-        request_problem(rq, 400, "group_unknown",
-                        "There is no group %.64s. Make it under /api/v1/groups first.", name);
+        request_problem_in(rq, 400, "group_unknown", field,
+                           "There is no group %.64s. Make it under /api/v1/groups first.", name);
     else
         request_db_problem(rq, error);
     return 0;

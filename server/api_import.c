@@ -61,7 +61,7 @@ static bool take_group(struct import *import, const char *name, int64_t *id)
     if (name[0] == '\0')
         return true;
     if (strcmp(name, import->group) != 0) {
-        import->group_id = api_group_id(import->rq, import->rq->db, name);
+        import->group_id = api_group_id(import->rq, import->rq->db, "group", name);
         if (import->group_id == 0) {
             refuse(import, "there is no such group");
             return false;

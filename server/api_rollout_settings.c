@@ -66,10 +66,11 @@ static bool read_groups(struct request *rq, const cJSON *groups, struct rollout 
         int64_t id;
 
         if (!cJSON_IsString(item)) {
-            request_problem(rq, 400, "field_invalid", "groups must be names of groups.");
+            request_problem_in(rq, 400, "field_invalid", "groups",
+                               "groups must be names of groups.");
             return false;
         }
-        id = api_group_id(rq, rq->db, item->valuestring);
+        id = api_group_id(rq, rq->db, "groups", item->valuestring);
         if (id == 0)
             return false;
         r->target.groups[r->target.group_count++] = (uint32_t)id;
@@ -85,15 +86,15 @@ static bool read_tags(struct request *rq, const char *text, struct selector *tag
     if (error == SELECTOR_OK)
         return true;
     if (error == SELECTOR_E_TOO_LONG)
-        request_problem(rq, 400, "selector_invalid",
-                        "tags: a selector has at most %d characters, %d requirements and %d "
-                        "values.",
-                        SELECTOR_TEXT_MAX, SELECTOR_REQUIREMENTS_MAX, SELECTOR_VALUES_MAX);
+        request_problem_in(rq, 400, "selector_invalid", "tags",
+                           "tags: a selector has at most %d characters, %d requirements and %d "
+                           "values.",
+                           SELECTOR_TEXT_MAX, SELECTOR_REQUIREMENTS_MAX, SELECTOR_VALUES_MAX);
     else
-        request_problem(rq, 400, "selector_invalid",
-                        "tags: this is no selector from its character %zu on; one is "
-                        "site=berlin,ring in (canary,beta),!lab",
-                        at + 1);
+        request_problem_in(rq, 400, "selector_invalid", "tags",
+                           "tags: this is no selector from its character %zu on; one is "
+                           "site=berlin,ring in (canary,beta),!lab",
+                           at + 1);
     return false;
 }
 
@@ -104,7 +105,7 @@ static bool read_version(struct request *rq, const char *name, const char *text,
     *has = text[0] != '\0';
     if (!*has || ota_version_parse(version, text, strlen(text)) == 0)
         return true;
-    request_problem(rq, 400, "field_invalid", "%s must be a version such as 1.2.3.", name);
+    request_problem_in(rq, 400, "field_invalid", name, "%s must be a version such as 1.2.3.", name);
     return false;
 }
 
@@ -141,8 +142,8 @@ static bool read_days(struct request *rq, const cJSON *days, uint8_t *bits)
     }
     if (*bits != 0)
         return true;
-    request_problem(rq, 400, "field_invalid",
-                    "window.days must be some of mon, tue, wed, thu, fri, sat, sun.");
+    request_problem_in(rq, 400, "field_invalid", "window.days",
+                       "window.days must be some of mon, tue, wed, thu, fri, sat, sun.");
     return false;
 }
 
@@ -162,8 +163,9 @@ static bool read_window(struct request *rq, const cJSON *object, struct window *
         !read_days(rq, days, &window->days))
         return false;
     if (minutes_of(from) < 0 || minutes_of(to) < 0) {
-        request_problem(rq, 400, "field_invalid",
-                        "window.from and window.to must be times from 00:00 to 23:59.");
+        request_problem_in(rq, 400, "field_invalid",
+                           minutes_of(from) < 0 ? "window.from" : "window.to",
+                           "window.from and window.to must be times from 00:00 to 23:59.");
         return false;
     }
     window->from_minute = (uint16_t)minutes_of(from);
@@ -213,18 +215,27 @@ static bool read_sequential(struct request *rq, const cJSON *object, const char 
     return true;
 }
 
-/* Who is in the stage: a group, or a share of the target. */
+static int64_t group_of(struct request *rq, const char *where, const char *group)
+{
+    char field[32];
+
+    snprintf(field, sizeof(field), "%s.group", where);
+    return api_group_id(rq, rq->db, field, group);
+}
+
+/* Who is in the stage: a group, or a share of the target in hundredths of a percent. */
 static bool read_rule(struct request *rq, const char *where, const char *group, int64_t percent,
                       struct rollout_stage *stage)
 {
     if ((group[0] != '\0') == (percent != 0)) {
-        request_problem(rq, 400, "rollout_invalid", "%s must have either group or percent.", where);
+        request_problem_in(rq, 400, "rollout_invalid", where,
+                           "%s must have either group or percent.", where);
         return false;
     }
     stage->rule = percent != 0 ? ROLLOUT_RULE_SHARE : ROLLOUT_RULE_GROUP;
-    stage->share_bp = (uint16_t)(percent * 100);
+    stage->share_bp = (uint16_t)percent;
     if (percent == 0)
-        stage->group = (uint32_t)api_group_id(rq, rq->db, group);
+        stage->group = (uint32_t)group_of(rq, where, group);
     return !request_is_over(rq);
 }
 
@@ -238,7 +249,7 @@ static bool read_stage(struct request *rq, const cJSON *object, int position,
     int64_t offers = 0, in_flight = 0;
     const struct body_field fields[] = {
         {"group", BODY_STRING, false, group, sizeof(group), 1, 0, NULL, false},
-        {"percent", BODY_INTEGER, false, &percent, 0, 1, 100, NULL, false},
+        {"percent", BODY_HUNDREDTHS, false, &percent, 0, 1, ROLLOUT_SHARE_WHOLE, NULL, false},
         {"success_percent", BODY_INTEGER, false, &success, 0, 0, 100, NULL, false},
         {"failure_percent", BODY_INTEGER, false, &failure_percent, 0, 1, 100, NULL, true},
         {"failure_count", BODY_INTEGER, false, &failure_count, 0, 1, UINT32_MAX, NULL, true},
@@ -276,15 +287,48 @@ static bool read_stages(struct request *rq, const cJSON *stages, struct rollout 
     return true;
 }
 
+/* The member of the body that a flaw is in: of the stage, or of the whole (*of_stage false then).
+ */
+static const char *member_of(enum rollout_flaw flaw, bool *of_stage)
+{
+    static const struct {
+        enum rollout_flaw flaw;
+        bool of_stage;
+        const char *member;
+    } members[] = {
+        {ROLLOUT_FLAW_NO_STAGE, false, "stages"},      {ROLLOUT_FLAW_TARGET, false, "running_min"},
+        {ROLLOUT_FLAW_WINDOW, false, "window"},        {ROLLOUT_FLAW_SHARE_ORDER, true, "percent"},
+        {ROLLOUT_FLAW_SHARE_LAST, true, "percent"},    {ROLLOUT_FLAW_GROUP, true, "group"},
+        {ROLLOUT_FLAW_SEQUENTIAL, true, "sequential"},
+    };
+
+    for (size_t i = 0; i < COUNT(members); i++) {
+        if (members[i].flaw == flaw) {
+            *of_stage = members[i].of_stage;
+            return members[i].member;
+        }
+    }
+    *of_stage = false;
+    return "stages";
+}
+
 static bool check(struct request *rq, const struct rollout *r)
 {
     uint8_t stage = 0;
     enum rollout_flaw flaw = rollout_check(r, &stage);
+    const char *sentence = rollout_flaw_sentence(flaw);
+    bool of_stage;
+    const char *member = member_of(flaw, &of_stage);
+    char field[48];
 
     if (flaw == ROLLOUT_FLAW_NONE)
         return true;
-    request_problem(rq, 400, "rollout_invalid", "Stage %d: %s", stage + 1,
-                    rollout_flaw_sentence(flaw));
+    if (!of_stage) {
+        request_problem_in(rq, 400, "rollout_invalid", member, "%s", sentence);
+        return false;
+    }
+    snprintf(field, sizeof(field), "stages[%d].%s", stage, member);
+    request_problem_in(rq, 400, "rollout_invalid", field, "Stage %d: %s", stage + 1, sentence);
     return false;
 }
 
@@ -294,8 +338,8 @@ static bool read_firmware(struct request *rq, int64_t id, struct fleet_rollout *
     int error = db_firmware_get(rq->db, id, &firmware);
 
     if (error == DB_E_NOT_FOUND)
-        request_problem(rq, 400, "firmware_unknown", "There is no firmware with the id %lld.",
-                        (long long)id);
+        request_problem_in(rq, 400, "firmware_unknown", "firmware",
+                           "There is no firmware with the id %lld.", (long long)id);
     else if (error != DB_OK)
         request_fail(rq, error);
     else if (!rollout_set_firmware(rollout, &firmware))
@@ -390,7 +434,7 @@ void api_put_stage_settings(struct json_writer *out, struct db *db,
         api_group_name(db, stage->group, group);
         json_put_string(out, "group", group);
     } else {
-        json_put_int(out, "percent", stage->share_bp / 100);
+        json_put_hundredths(out, "percent", stage->share_bp);
     }
     json_put_int(out, "success_percent", stage->success_percent);
     put_optional(out, "failure_percent", stage->failure_percent);

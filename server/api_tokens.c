@@ -180,7 +180,7 @@ static bool check_enrolment_key(struct request *rq, struct db_enrolment_key *key
     }
     key->policy = strcmp(policy, "accept") == 0 ? DB_ENROL_ACCEPT : DB_ENROL_PENDING;
     if (group[0] != '\0')
-        key->group_id = api_group_id(rq, rq->db, group);
+        key->group_id = api_group_id(rq, rq->db, "group", group);
     return !request_is_over(rq);
 }
 

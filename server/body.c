@@ -2,8 +2,11 @@
 
 #include <cjson/cJSON.h>
 #include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
+#define FIELD_CAP 96                   /* of "stages[0].sequential.allowed_bp" and the like */
 #define INTEGER_MAX 9007199254740991.0 /* 2^53 - 1, RFC 8259 section 6 */
 
 static bool refuse(struct request *rq, const char *detail)
@@ -57,10 +60,22 @@ bool body_parse(struct request *rq)
     return true;
 }
 
-static bool invalid(struct request *rq, const char *where, const char *name, const char *what)
+static bool invalid(struct request *rq, const char *where, const char *name, const char *format,
+                    ...) __attribute__((format(printf, 4, 5)));
+
+static bool invalid(struct request *rq, const char *where, const char *name, const char *format,
+                    ...)
 {
-    request_problem(rq, 400, "field_invalid", "%s%s%s %s.", where, where[0] != '\0' ? "." : "",
-                    name, what);
+    char field[FIELD_CAP];
+    char what[256];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(what, sizeof(what), format, args);
+    va_end(args);
+    snprintf(field, sizeof(field), "%s%s%s", where, where[0] != '\0' && name[0] != '\0' ? "." : "",
+             name);
+    request_problem_in(rq, 400, "field_invalid", field, "%s %s.", field, what);
     return false;
 }
 
@@ -97,12 +112,9 @@ static bool take_string(struct request *rq, const char *where, const struct body
     if (!cJSON_IsString(item))
         return invalid(rq, where, field->name, "must be a string");
     len = strlen(item->valuestring);
-    if (len < (size_t)field->min || len >= field->cap) {
-        request_problem(rq, 400, "field_invalid", "%s%s%s must have %lld to %zu characters.", where,
-                        where[0] != '\0' ? "." : "", field->name, (long long)field->min,
-                        field->cap - 1);
-        return false;
-    }
+    if (len < (size_t)field->min || len >= field->cap)
+        return invalid(rq, where, field->name, "must have %lld to %zu characters",
+                       (long long)field->min, field->cap - 1);
     if (!is_utf8(item->valuestring, field->max == BODY_LINES))
         return invalid(rq, where, field->name, "holds a control character or is no UTF-8");
     memcpy(field->out, item->valuestring, len + 1);
@@ -115,13 +127,25 @@ static bool take_integer(struct request *rq, const char *where, const struct bod
     double value = cJSON_IsNumber(item) ? item->valuedouble : NAN;
 
     if (!(value >= -INTEGER_MAX && value <= INTEGER_MAX) || value != floor(value) ||
-        value < (double)field->min || value > (double)field->max) {
-        request_problem(
-            rq, 400, "field_invalid", "%s%s%s must be a whole number from %lld to %lld.", where,
-            where[0] != '\0' ? "." : "", field->name, (long long)field->min, (long long)field->max);
-        return false;
-    }
+        value < (double)field->min || value > (double)field->max)
+        return invalid(rq, where, field->name, "must be a whole number from %lld to %lld",
+                       (long long)field->min, (long long)field->max);
     *(int64_t *)field->out = (int64_t)value;
+    return true;
+}
+
+/* The nearest double of two decimals is off by far less than a third one would be. */
+static bool take_hundredths(struct request *rq, const char *where, const struct body_field *field,
+                            const cJSON *item)
+{
+    double value = cJSON_IsNumber(item) ? item->valuedouble * 100 : NAN;
+
+    if (!(fabs(value - round(value)) < 1e-6) || round(value) < (double)field->min ||
+        round(value) > (double)field->max)
+        return invalid(rq, where, field->name,
+                       "must be a number from %.2f to %.2f with at most two decimals",
+                       (double)field->min / 100, (double)field->max / 100);
+    *(int64_t *)field->out = (int64_t)round(value);
     return true;
 }
 
@@ -130,11 +154,9 @@ static bool take_array(struct request *rq, const char *where, const struct body_
 {
     if (!cJSON_IsArray(item))
         return invalid(rq, where, field->name, "must be an array");
-    if (cJSON_GetArraySize(item) > field->max) {
-        request_problem(rq, 400, "field_invalid", "%s%s%s may have at most %lld elements.", where,
-                        where[0] != '\0' ? "." : "", field->name, (long long)field->max);
-        return false;
-    }
+    if (cJSON_GetArraySize(item) > field->max)
+        return invalid(rq, where, field->name, "may have at most %lld elements",
+                       (long long)field->max);
     *(const cJSON **)field->out = item;
     return true;
 }
@@ -151,6 +173,8 @@ static bool take_field(struct request *rq, const char *where, const struct body_
         return take_string(rq, where, field, item);
     case BODY_INTEGER:
         return take_integer(rq, where, field, item);
+    case BODY_HUNDREDTHS:
+        return take_hundredths(rq, where, field, item);
     case BODY_BOOL:
         if (!cJSON_IsBool(item))
             return invalid(rq, where, field->name, "must be true or false");
@@ -176,6 +200,15 @@ static const struct body_field *find_field(const struct body_field *fields, size
     return NULL;
 }
 
+static bool unknown(struct request *rq, const char *where, const char *name)
+{
+    char field[FIELD_CAP];
+
+    snprintf(field, sizeof(field), "%s%s%.40s", where, where[0] != '\0' ? "." : "", name);
+    request_problem_in(rq, 400, "field_unknown", field, "The field %s is not known here.", field);
+    return false;
+}
+
 bool body_read(struct request *rq, const struct cJSON *object, const char *where,
                const struct body_field *fields, size_t count)
 {
@@ -189,11 +222,8 @@ bool body_read(struct request *rq, const struct cJSON *object, const char *where
     cJSON_ArrayForEach(item, object)
     {
         const struct body_field *field = find_field(fields, count, item->string);
-        if (field == NULL) {
-            request_problem(rq, 400, "field_unknown", "The field %s%s%.40s is not known here.",
-                            where, where[0] != '\0' ? "." : "", item->string);
-            return false;
-        }
+        if (field == NULL)
+            return unknown(rq, where, item->string);
         if ((seen & (1ULL << (field - fields))) != 0)
             return invalid(rq, where, field->name, "stands twice");
         seen |= 1ULL << (field - fields);

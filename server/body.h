@@ -3,7 +3,8 @@
  *
  * Beyond what cJSON checks: nesting of at most BODY_DEPTH_MAX, keys are case-sensitive and stand
  * once, no \u0000, text is valid UTF-8, integers are whole and within bounds, and a field that is
- * not in the table is refused by its name, so that a typing error is not taken for a default.
+ * not in the table is refused by its name, so that a typing error is not taken for a default. The
+ * problem's `field` is its path, so that a form can show the sentence where it belongs.
  */
 #ifndef OTAD_BODY_H
 #define OTAD_BODY_H
@@ -14,11 +15,13 @@
 #define BODY_LINES 1 /* in `max` of a BODY_STRING: line ends are allowed */
 
 enum body_kind {
-    BODY_STRING,  /* into char[cap]; min to cap - 1 bytes, no control characters */
-    BODY_INTEGER, /* into int64_t; min to max */
-    BODY_BOOL,    /* into bool */
-    BODY_ARRAY,   /* into const struct cJSON *; max elements at most */
-    BODY_OBJECT,  /* into const struct cJSON *; body_read() goes on from there */
+    BODY_STRING,     /* into char[cap]; min to cap - 1 bytes, no control characters */
+    BODY_INTEGER,    /* into int64_t; min to max */
+    BODY_HUNDREDTHS, /* a number of at most two decimals, into int64_t as hundredths, as min and max
+                      */
+    BODY_BOOL,       /* into bool */
+    BODY_ARRAY,      /* into const struct cJSON *; max elements at most */
+    BODY_OBJECT,     /* into const struct cJSON *; body_read() goes on from there */
 };
 
 struct body_field {

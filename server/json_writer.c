@@ -223,6 +223,19 @@ void json_put_int(struct json_writer *w, const char *key, int64_t value)
     json_int(w, value);
 }
 
+void json_put_hundredths(struct json_writer *w, const char *key, uint32_t value)
+{
+    char digits[24];
+    int len = snprintf(digits, sizeof(digits), "%u.%02u", value / 100, value % 100);
+
+    while (digits[len - 1] == '0')
+        len--;
+    if (digits[len - 1] == '.')
+        len--;
+    json_key(w, key);
+    json_raw(w, digits, (size_t)len);
+}
+
 void json_put_bool(struct json_writer *w, const char *key, bool value)
 {
     json_key(w, key);

@@ -46,6 +46,8 @@ void json_null(struct json_writer *w);
 /* Members of an object: key and value in one. */
 void json_put_string(struct json_writer *w, const char *key, const char *text);
 void json_put_int(struct json_writer *w, const char *key, int64_t value);
+/* A number with the decimals that it needs: 1250 is 12.5. */
+void json_put_hundredths(struct json_writer *w, const char *key, uint32_t value);
 void json_put_bool(struct json_writer *w, const char *key, bool value);
 void json_put_null(struct json_writer *w, const char *key);
 void json_put_hex(struct json_writer *w, const char *key, const uint8_t *bytes, size_t len);

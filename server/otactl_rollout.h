@@ -9,7 +9,7 @@
 #include "server/otactl_args.h"
 
 #define OTACTL_STAGE_HELP                                                                          \
-    "group=NAME or percent=N, then ,success=PERCENT ,failures=N ,failure-percent=N "               \
+    "group=NAME or percent=N (0.01 to 100), then ,success=PERCENT ,failures=N ,failure-percent=N " \
     ",soak=SECONDS ,offers=N-A-MINUTE ,at-once=N ,by-hand ,allowed-bp=N ,suspect-bp=N "            \
     ",confidence-bp=N"
 

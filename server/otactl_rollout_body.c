@@ -8,6 +8,7 @@
 #include "server/otactl_http.h"
 
 #define YEAR_SECONDS 31536000U
+#define PERCENT "percent" /* the one number that may have decimals */
 
 /* --- stages --- */
 
@@ -20,7 +21,7 @@ struct stage_key {
 
 static const struct stage_key stage_keys[] = {
     {"group", NULL, 0, 0},
-    {"percent", "percent", 1, 100},
+    {PERCENT, PERCENT, 0, 0}, /* add_percent() has its bounds */
     {"success", "success_percent", 0, 100},
     {"failures", "failure_count", 1, UINT32_MAX},
     {"failure-percent", "failure_percent", 1, 100},
@@ -46,6 +47,32 @@ static cJSON *parent_of(cJSON *stage, const char **member)
     return inner;
 }
 
+/* "0.5" into 50. */
+static bool parse_hundredths(const char *text, uint64_t *hundredths)
+{
+    char digits[8];
+    size_t whole = strspn(text, "0123456789");
+    size_t decimals = text[whole] == '.' ? strspn(text + whole + 1, "0123456789") : 0;
+    if (whole < 1 || whole > 3 || decimals > 2 || (text[whole] == '.' && decimals == 0) ||
+        text[whole + (decimals > 0 ? 1 + decimals : 0)] != '\0')
+        return false;
+    snprintf(digits, sizeof digits, "%.*s%.*s%.*s", (int)whole, text, (int)decimals,
+             text + whole + 1, (int)(2 - decimals), "00");
+    return otactl_number_parse(digits, hundredths);
+}
+
+static bool add_percent(cJSON *stage, const char *value)
+{
+    uint64_t hundredths = 0;
+    if (!parse_hundredths(value, &hundredths) || hundredths < 1 || hundredths > 10000)
+        return otactl_fail(false,
+                           "--stage percent=%s: a number from 0.01 to 100 with at most two "
+                           "decimals is needed",
+                           value);
+    cJSON_AddNumberToObject(stage, PERCENT, (double)hundredths / 100);
+    return true;
+}
+
 static bool add_stage_pair(cJSON *stage, const char *name, const char *value)
 {
     for (size_t i = 0; i < OTACTL_COUNT(stage_keys); i++) {
@@ -61,6 +88,8 @@ static bool add_stage_pair(cJSON *stage, const char *name, const char *value)
             cJSON_AddStringToObject(stage, member, value);
             return value[0] != '\0' || otactl_fail(false, "--stage: group= needs a name");
         }
+        if (strcmp(name, PERCENT) == 0)
+            return add_percent(stage, value);
         if (!otactl_number_parse(value, &number) || number < key->min || number > key->max)
             return otactl_fail(false, "--stage %s=%s: a number from %llu to %llu is needed", name,
                                value, (unsigned long long)key->min, (unsigned long long)key->max);

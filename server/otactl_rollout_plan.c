@@ -29,7 +29,7 @@ static void add_title(cJSON *stage, int number)
 {
     const char *group = otactl_json_text(stage, "group");
     char *title = group[0] != '\0' ? otactl_format("%d, group %s", number, group)
-                                   : otactl_format("%d, to %.0f %%", number,
+                                   : otactl_format("%d, to %g %%", number,
                                                    otactl_json_number(stage, "percent"));
     cJSON_AddStringToObject(stage, "title", title);
     free(title);

@@ -31,7 +31,7 @@ static void stage_name(const cJSON *stage, char *buf, size_t cap)
     if (group[0] != '\0')
         snprintf(buf, cap, "group %s", group);
     else
-        snprintf(buf, cap, "%.0f %%", otactl_json_number(stage, "percent"));
+        snprintf(buf, cap, "%g %%", otactl_json_number(stage, "percent"));
 }
 
 /* Appends to a line that is cut where it is full. */

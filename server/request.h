@@ -217,6 +217,9 @@ void request_add_header(struct request *rq, const char *name, const char *format
 /* An error answer (RFC 9457). `code` is stable, `format` says what is wrong and what to do. */
 void request_problem(struct request *rq, unsigned status, const char *code, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
+/* The same, naming the member of the body that is meant, as in "stages[0].percent". */
+void request_problem_in(struct request *rq, unsigned status, const char *code, const char *field,
+                        const char *format, ...) __attribute__((format(printf, 5, 6)));
 /* The same for an error of db/: 507 for a full disk, 503 for a busy one, else 500. */
 void request_db_problem(struct request *rq, int error);
 /* In `handle`: an error of db/ that takes everything back. */

@@ -115,15 +115,14 @@ const char *request_name(const struct request *rq, char buf[REQUEST_NAME_CAP])
     return buf;
 }
 
-void request_problem(struct request *rq, unsigned status, const char *code, const char *format, ...)
+/* `field` may be NULL. */
+static void set_problem(struct request *rq, unsigned status, const char *code, const char *field,
+                        const char *format, va_list args)
 {
     char detail[512];
     char name[REQUEST_NAME_CAP];
-    va_list args;
 
-    va_start(args, format);
     vsnprintf(detail, sizeof(detail), format, args);
-    va_end(args);
     reset_answer(rq);
     rq->answer.status = status;
     rq->answer.code = code;
@@ -134,8 +133,29 @@ void request_problem(struct request *rq, unsigned status, const char *code, cons
     json_put_int(&rq->out, "status", status);
     json_put_string(&rq->out, "code", code);
     json_put_string(&rq->out, "detail", detail);
+    if (field != NULL)
+        json_put_string(&rq->out, "field", field);
     json_put_string(&rq->out, "request_id", request_name(rq, name));
     json_object_end(&rq->out);
+}
+
+void request_problem(struct request *rq, unsigned status, const char *code, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    set_problem(rq, status, code, NULL, format, args);
+    va_end(args);
+}
+
+void request_problem_in(struct request *rq, unsigned status, const char *code, const char *field,
+                        const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    set_problem(rq, status, code, field, format, args);
+    va_end(args);
 }
 
 void request_db_problem(struct request *rq, int error)

@@ -113,36 +113,62 @@ describe("rollouts", () => {
     const { image } = await fleet();
     const before = (await otad.expect(200, "GET", "/api/v1/rollouts?limit=500")).items.length;
     const good = { name: "r", firmware: image.id, stages: [{ percent: 100 }] };
+    const share = (percent) => ({ stages: [{ percent }, { percent: 100 }] });
+    const whole = (more) => ({ stages: [{ percent: 100, ...more }] });
     const cases = [
-      ["rollout_invalid", { stages: [] }],
-      ["rollout_invalid", { stages: [{ percent: 50 }] }],
-      ["rollout_invalid", { stages: [{ percent: 50 }, { percent: 50 }, { percent: 100 }] }],
-      ["rollout_invalid", { stages: [{}] }],
-      ["rollout_invalid", { stages: [{ group: "canary", percent: 5 }] }],
-      ["rollout_invalid", { stages: [{ group: "canary" }, { group: "canary" }] }],
-      ["rollout_invalid", { groups: ["canary"], stages: [{ group: "rest" }] }],
-      ["field_invalid", { stages: [{ percent: 0 }] }],
-      ["field_invalid", { stages: [{ percent: 101 }] }],
-      ["field_invalid", { stages: [{ percent: 100, success_percent: 101 }] }],
-      ["field_invalid", { stages: [{ percent: 100, failure_percent: 0 }] }],
-      ["field_invalid", { stages: [{ percent: 100, failure_count: -1 }] }],
-      ["field_invalid", { stages: [{ percent: 100, soak_seconds: 1e9 }] }],
-      ["field_unknown", { stages: [{ percent: 100, soak: 5 }] }],
-      ["field_invalid", { stages: Array.from({ length: 17 }, (_, i) => ({ percent: i + 1 })) }],
-      ["field_invalid", { stages: "all" }],
-      ["field_invalid", { stages: [7] }],
-      ["field_invalid", { timeout_seconds: 0 }],
-      ["field_invalid", { allow_downgrade: "yes" }],
-      ["field_invalid", { name: "" }],
-      ["field_invalid", { groups: [5] }],
-      ["group_unknown", { groups: ["none"] }],
-      ["group_unknown", { stages: [{ group: "none" }] }],
-      ["firmware_unknown", { firmware: 99999 }],
-      ["field_invalid", { firmware: "1" }],
-      ["field_unknown", { colour: "red" }],
+      ["rollout_invalid", "stages", { stages: [] }],
+      ["rollout_invalid", "stages[0].percent", { stages: [{ percent: 50 }] }],
+      ["rollout_invalid", "stages[1].percent", { stages: [{ percent: 50 }, { percent: 50 }, { percent: 100 }] }],
+      ["rollout_invalid", "stages[0]", { stages: [{}] }],
+      ["rollout_invalid", "stages[0]", { stages: [{ group: "canary", percent: 5 }] }],
+      ["rollout_invalid", "stages[1].group", { stages: [{ group: "canary" }, { group: "canary" }] }],
+      ["rollout_invalid", "stages[0].group", { groups: ["canary"], stages: [{ group: "rest" }] }],
+      ["rollout_invalid", "stages[0].sequential", whole({ sequential: { allowed_bp: 500, suspect_bp: 100 } })],
+      ["field_invalid", "stages[0].sequential.suspect_bp", whole({ sequential: { allowed_bp: 500 } })],
+      ["rollout_invalid", "running_min", { running_min: "2.0.0", running_max: "1.0.0" }],
+      ["field_invalid", "running_min", { running_min: "two" }],
+      ["field_invalid", "window.to", { window: { from: "22:00", to: "24:00" } }],
+      ["field_invalid", "window.days", { window: { from: "22:00", to: "23:00", days: ["noon"] } }],
+      ["field_invalid", "timeouts.trial", { timeouts: { trial: 0 } }],
+      ["field_invalid", "stages[0].percent", share(0)],
+      ["field_invalid", "stages[0].percent", share(0.005)],
+      ["field_invalid", "stages[0].percent", share(1.234)],
+      ["field_invalid", "stages[0].percent", share(100.01)],
+      ["field_invalid", "stages[0].percent", share(1e300)],
+      ["field_invalid", "stages[0].percent", share("5")],
+      ["field_invalid", "stages[0].success_percent", whole({ success_percent: 101 })],
+      ["field_invalid", "stages[0].failure_percent", whole({ failure_percent: 0 })],
+      ["field_invalid", "stages[0].failure_count", whole({ failure_count: -1 })],
+      ["field_invalid", "stages[0].soak_seconds", whole({ soak_seconds: 1e9 })],
+      ["field_unknown", "stages[0].soak", whole({ soak: 5 })],
+      ["field_invalid", "stages", { stages: Array.from({ length: 17 }, (_, i) => ({ percent: i + 1 })) }],
+      ["field_invalid", "stages", { stages: "all" }],
+      ["field_invalid", "stages[0]", { stages: [7] }],
+      ["field_invalid", "timeout_seconds", { timeout_seconds: 0 }],
+      ["field_invalid", "allow_downgrade", { allow_downgrade: "yes" }],
+      ["field_invalid", "name", { name: "" }],
+      ["field_invalid", "groups", { groups: [5] }],
+      ["group_unknown", "groups", { groups: ["none"] }],
+      ["group_unknown", "stages[0].group", { stages: [{ group: "none" }] }],
+      ["selector_invalid", "tags", { tags: "a=b,," }],
+      ["firmware_unknown", "firmware", { firmware: 99999 }],
+      ["field_invalid", "firmware", { firmware: "1" }],
+      ["field_unknown", "colour", { colour: "red" }],
     ];
-    for (const [code, more] of cases) await otad.refused(400, code, "POST", "/api/v1/rollouts", { body: { ...good, ...more } });
+    for (const [code, field, more] of cases) assert.equal((await otad.refused(400, code, "POST", "/api/v1/rollouts", { body: { ...good, ...more } })).field, field);
     assert.equal((await otad.expect(200, "GET", "/api/v1/rollouts?limit=500")).items.length, before);
+  });
+
+  test("a stage may be a fraction of a percent, to two decimals, and is shown as it was given", async () => {
+    const { image } = await fleet();
+    const shares = [0.01, 0.07, 0.5, 12.3, 99.99, 100];
+    const settings = { name: "fine", firmware: image.id, seed: 3, stages: shares.map((percent) => ({ percent })) };
+    const planned = await otad.expect(200, "POST", "/api/v1/rollouts/plan", { body: settings });
+    assert.deepEqual(planned.stages.map((stage) => stage.percent), shares);
+    const made = await otad.expect(201, "POST", "/api/v1/rollouts", { body: settings });
+    await otad.restart();
+    assert.deepEqual((await otad.showRollout(made.id)).stages.map((stage) => stage.percent), shares);
+    await otad.expect(200, "POST", `/api/v1/rollouts/${made.id}/cancel`);
   });
 
   test("what was set is what is shown", async () => {

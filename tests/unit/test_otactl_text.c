@@ -119,12 +119,33 @@ static void stages(void **state)
                               "\"soak_seconds\":60}");
     cJSON_free(text);
     cJSON_Delete(stage);
+    static const char *const shares[][2] = {{"percent=0.01", "{\"percent\":0.01}"},
+                                            {"percent=0.5", "{\"percent\":0.5}"},
+                                            {"percent=12.30", "{\"percent\":12.3}"},
+                                            {"percent=100", "{\"percent\":100}"}};
+    for (size_t i = 0; i < sizeof shares / sizeof shares[0]; i++) {
+        stage = otactl_stage_parse(shares[i][0]);
+        assert_non_null(stage);
+        text = cJSON_PrintUnformatted(stage);
+        assert_string_equal(text, shares[i][1]);
+        cJSON_free(text);
+        cJSON_Delete(stage);
+    }
     static const char *const wrong[] = {"",
                                         "canary",
                                         "success=90",
                                         "percent=0",
                                         "percent=101",
                                         "percent=x",
+                                        "percent=",
+                                        "percent=.5",
+                                        "percent=5.",
+                                        "percent=0.00",
+                                        "percent=0.001",
+                                        "percent=100.01",
+                                        "percent=1e1",
+                                        "percent=5.5 ",
+                                        "percent=-1",
                                         "group=",
                                         "group=a,percent=5",
                                         "percent=5,percent=6",
