@@ -28,9 +28,9 @@ static const struct otactl_column stage_columns[] = {
 static void add_title(cJSON *stage, int number)
 {
     const char *group = otactl_json_text(stage, "group");
-    char *title = group[0] != '\0' ? otactl_format("%d, group %s", number, group)
-                                   : otactl_format("%d, to %g %%", number,
-                                                   otactl_json_number(stage, "percent"));
+    char *title = group[0] != '\0'
+                      ? otactl_format("%d, group %s", number, group)
+                      : otactl_format("%d, to %g %%", number, otactl_json_number(stage, "percent"));
     cJSON_AddStringToObject(stage, "title", title);
     free(title);
 }

@@ -5,6 +5,7 @@ export class ApiError extends Error {
     super(problem.detail ?? "The server gave no reason.");
     this.status = status;
     this.code = problem.code ?? "";
+    this.field = problem.field ?? "";
     this.request = problem.request_id ?? "";
   }
 }

@@ -44,6 +44,13 @@ export function bytes(value) {
   return `${(value / 1024 / 1024).toFixed(1)} MB`;
 }
 
+// As an input of the kind datetime-local has it, and back for the API.
+export function localTime(time) {
+  const at = new Date(time);
+  return new Date(at.getTime() - at.getTimezoneOffset() * 60e3).toISOString().slice(0, 16);
+}
+export const isoTime = (local) => new Date(local).toISOString().replace(/\.\d+Z$/, "Z");
+
 // timed_out -> timed out; the words of the API as a person reads them.
 export const words = (text) => String(text).replaceAll("_", " ");
 export const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);

@@ -2,18 +2,12 @@
 import { get, post, query } from "./api.js";
 import { bar } from "./chart.js";
 import { fill, h, part } from "./dom.js";
-import { capital, count, date, duration, number, percent, words } from "./format.js";
+import { bytes, capital, count, date, duration, isoTime, localTime, number, percent, words } from "./format.js";
 import { isLive, listen } from "./live.js";
 import { counts, eventText, stageName, stageParts, sumOf, totals } from "./rollout_view.js";
 import { badge, box, card, confirm, dot, empty, field, head, moreButton, say, select, table, when } from "./ui.js";
 
 // ---- what can be done ----
-
-// As an input of the kind datetime-local has it.
-function localTime(time) {
-  const at = new Date(time);
-  return new Date(at.getTime() - at.getTimezoneOffset() * 60e3).toISOString().slice(0, 16);
-}
 
 // Only if the rollout is still as it was shown.
 const order = (rollout, command, body) => post(`/rollouts/${rollout.id}/${command}`, body ?? {}, { headers: { "If-Match": `"${rollout.revision}"` } });
@@ -38,7 +32,7 @@ const COMMANDS = {
     button: "Schedule", done: "is scheduled",
     input: () => h("input", { type: "datetime-local", required: true, value: localTime(Date.now() + 3600e3) }), label: "Start at", hint: "In your own time zone.",
     ask: (rollout, reach) => ({ title: `Schedule ${rollout.name}`, text: [`It starts by itself, and offers ${rollout.product} ${rollout.version} to ${count(reach, "device")} as of now.`], submit: "Schedule", danger: false }),
-    body: (rollout, value) => ({ start_at: new Date(value).toISOString().replace(/\.\d+Z$/, "Z") }),
+    body: (rollout, value) => ({ start_at: isoTime(value) }),
   },
   pause: {
     button: "Pause", done: "is paused",
@@ -138,7 +132,9 @@ function rules(stage) {
   const parts = [`${stage.success_percent} % must succeed`];
   if (stage.failure_count) parts.push(`halts at ${count(stage.failure_count, "failure")}`);
   if (stage.failure_percent) parts.push(`halts at ${stage.failure_percent} % failures`);
-  if (stage.sequential) parts.push("halts by sequential test");
+  if (stage.sequential) parts.push(`halts when more than ${stage.sequential.allowed_bp / 100} % fail, by sequential test`);
+  if (stage.offers_a_minute) parts.push(`${count(stage.offers_a_minute, "offer")} a minute`);
+  if (stage.in_flight_max) parts.push(`${count(stage.in_flight_max, "device")} at once`);
   if (stage.soak_seconds) parts.push(`then waits ${duration(stage.soak_seconds)}`);
   if (stage.by_hand) parts.push("goes on by hand");
   return parts.join(" · ");
@@ -155,14 +151,20 @@ function stageBlock(rollout, stage, i) {
     h("p.small.muted", rules(stage)));
 }
 
+const windowText = ({ from, to, days }) => `${from} to ${to}, ${days.length === 7 ? "every day" : days.map(capital).join(" ")}, device time`;
+
 function facts(rollout) {
   const rows = [
     ["Release", h("a.mono", { href: "#/releases" }, `${rollout.product} ${rollout.version}`)],
     ["Hardware", rollout.hardware],
-    ["Only", [rollout.groups.length > 0 ? `groups ${rollout.groups.join(", ")}` : null, rollout.tags ? `tags ${rollout.tags}` : null].filter(Boolean).join("; ") || "all of the product"],
+    ["Only", [rollout.groups.length > 0 ? `groups ${rollout.groups.join(", ")}` : null, rollout.tags ? `tags ${rollout.tags}` : null, rollout.running_min ? `from version ${rollout.running_min}` : null, rollout.running_max ? `up to version ${rollout.running_max}` : null].filter(Boolean).join("; ") || "all of the product"],
     rollout.state === "scheduled" ? ["Starts", date(rollout.start_at)] : ["Started", rollout.started_at ? date(rollout.started_at) : "not yet"],
     ["Ended", rollout.ended_at ? date(rollout.ended_at) : "–"],
-  ];
+    rollout.window && ["Window", windowText(rollout.window)],
+    rollout.retries > 0 && ["Further tries", `${number(rollout.retries)}, after ${duration(rollout.retry_wait_seconds)}`],
+    rollout.health_seconds > 0 && ["Watched afterwards", `${duration(rollout.health_seconds)}; unhealthy at ${count(rollout.health_events, "crash", "crashes")}`],
+    rollout.patched_devices > 0 && ["By patch", `${count(rollout.patched_devices, "device")}, ${bytes(rollout.bytes_saved)} saved`],
+  ].filter(Boolean);
   return h("dl.facts", rows.map(([name, value]) => h("div", h("dt", name), h("dd", value))));
 }
 
@@ -203,7 +205,7 @@ export async function rollout(page, { id, signal, session }) {
 
   async function showDevices() {
     const data = await get(query(`${path}/devices`, { limit, state: state.value }), { signal });
-    if (data.items.length === 0) fill(list, empty("devices", state.value ? "None in this state" : "No device was offered it yet", state.value ? "Choose another state above." : current.state === "draft" ? "Start the rollout to make the first offers." : "Devices are offered it when they poll next."));
+    if (data.items.length === 0) fill(list, empty("devices", state.value ? "None in this state" : "No device was offered it yet", state.value ? "Choose another state above." : current.state === "draft" ? "Start the rollout to make the first offers." : current.state === "scheduled" ? "Offers begin when its time comes." : "Devices are offered it when they poll next."));
     else fill(list, table(DEVICE_COLUMNS, data.items, { label: "Devices of this rollout" }), moreButton(data.next !== null && limit < 500 ? data.next : null, () => { limit = 500; showDevices(); }));
   }
   async function show() {

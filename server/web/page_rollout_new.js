@@ -1,95 +1,13 @@
 // Planning a rollout: the release, who gets it, in which stages; and a preview before anything is made.
 import { all, allOrNone, post } from "./api.js";
 import { fill, h } from "./dom.js";
-import { count, number } from "./format.js";
-import { icon } from "./icons.js";
+import { count, isoTime, number } from "./format.js";
+import { advanced } from "./rollout_advanced.js";
+import { bodyOf, forgetDraft, loadDraft, saveDraft } from "./rollout_draft.js";
+import { formFields } from "./rollout_fields.js";
+import { stageEditor } from "./rollout_stage_edit.js";
 import { stageName } from "./rollout_view.js";
-import { box, card, empty, field, head, problem, say, select } from "./ui.js";
-
-const DRAFT = "new-rollout";
-const STAGES_MAX = 16;
-const FIRST_STAGES = [{ who: "percent", percent: "5", success: "100", failures: "1", soak: "10" }, { who: "percent", percent: "25", success: "95", failures: "", soak: "30" }, { who: "percent", percent: "100", success: "95", failures: "", soak: "" }];
-
-// ---- what was typed, kept in this tab ----
-
-function load(params, groups) {
-  let saved = {};
-  try {
-    saved = JSON.parse(sessionStorage.getItem(DRAFT) ?? "{}");
-  } catch {
-    // begin anew
-  }
-  const stages = structuredClone(FIRST_STAGES);
-  if (groups.some(({ name }) => name === "canary")) stages[0] = { who: "group:canary", percent: "5", success: "100", failures: "1", soak: "10" };
-  const draft = { name: "", firmware: "", groups: [], tags: "", downgrade: false, stages, ...saved };
-  if (params.firmware) draft.firmware = params.firmware;
-  return draft;
-}
-
-function save(draft) {
-  try {
-    sessionStorage.setItem(DRAFT, JSON.stringify(draft));
-  } catch {
-    // not kept
-  }
-}
-
-// ---- as the API takes it ----
-
-const whole = (text) => (text === "" ? undefined : Number(text));
-
-function bodyOf(draft) {
-  const stages = draft.stages.map((stage) => ({
-    ...(stage.who === "percent" ? { percent: whole(stage.percent) } : { group: stage.who.slice("group:".length) }),
-    success_percent: whole(stage.success),
-    failure_count: whole(stage.failures),
-    soak_seconds: stage.soak === "" ? undefined : Math.round(Number(stage.soak) * 60),
-  }));
-  return { name: draft.name.trim(), firmware: Number(draft.firmware), groups: draft.groups.length > 0 ? draft.groups : undefined, tags: draft.tags.trim() || undefined, stages, allow_downgrade: draft.downgrade || undefined };
-}
-
-// ---- the stages ----
-
-function stageEditor(draft, groups, changed) {
-  const place = h("div");
-  function draw() {
-    fill(place, draft.stages.map((stage, i) => row(stage, i)),
-      h("div.row", h("button.small", { type: "button", "data-key": "add", disabled: draft.stages.length >= STAGES_MAX, onclick: add }, icon("plus", 16), "Add a stage")));
-  }
-  function add() {
-    const { stages } = draft;
-    const shares = stages.filter((stage) => stage.who === "percent").map((stage) => Number(stage.percent));
-    const below = shares.filter((share) => share < 100).at(-1) ?? 0;
-    // The whole fleet stays the last stage; the new one takes half of what is left.
-    if (shares.at(-1) === 100) stages.splice(stages.length - 1, 0, { who: "percent", percent: String(Math.ceil((below + 100) / 2)), success: "95", failures: "", soak: "30" });
-    else stages.push({ who: "percent", percent: "100", success: "95", failures: "", soak: "" });
-    update();
-    draw();
-  }
-  function update() {
-    changed();
-  }
-  function input(stage, i, key, label, props) {
-    const element = h("input", { type: "number", inputmode: "numeric", min: "0", step: "1", value: stage[key], "data-key": `${key}${i}`, ...props, oninput: (event) => { stage[key] = event.target.value; update(); } });
-    return field(label, element);
-  }
-  function row(stage, i) {
-    const options = [["percent", "Percent of devices"], ...groups.map(({ name, devices }) => [`group:${name}`, `Group ${name} (${number(devices)})`])];
-    const who = select(options, stage.who, { "data-key": `who${i}`, onchange: (event) => { stage.who = event.target.value; update(); draw(); } });
-    return h(stage.who === "percent" ? "div.stage-edit" : "div.stage-edit.by-group", { role: "group", "aria-label": `Stage ${i + 1}` },
-      h("span.n", { "aria-hidden": "true" }, i + 1),
-      field("Who", who),
-      stage.who === "percent" ? input(stage, i, "percent", "Percent", { min: "1", max: "100" }) : null,
-      input(stage, i, "success", "Success %", { max: "100", title: "So many must have succeeded before the next stage begins" }),
-      input(stage, i, "failures", "Failures", { min: "1", placeholder: "any", title: "At so many failed devices the rollout halts" }),
-      input(stage, i, "soak", "Wait, min", { placeholder: "0", title: "So long the success must have stood before the next stage begins" }),
-      h("button.quiet.icon", { type: "button", title: `Remove stage ${i + 1}`, disabled: draft.stages.length === 1, onclick: () => { draft.stages.splice(i, 1); update(); draw(); } }, icon("trash"), h("span.hidden-text", `Remove stage ${i + 1}`)));
-  }
-  draw();
-  return place;
-}
-
-// ---- the preview ----
+import { box, card, empty, head, problem, say, select } from "./ui.js";
 
 const samples = (ids, devices) => ids.length > 0 && h("span.sub.mono.wrap", `${ids.join(", ")}${devices > ids.length ? ", …" : ""}`);
 
@@ -108,28 +26,34 @@ export async function newRollout(page, { params, signal, session }) {
     fill(page, head("New rollout", { crumb: ["Rollouts", "#/rollouts"] }), card(null, {}, empty("releases", "There is no release yet", "Upload a signed image first; then plan who gets it.", h("a.button.main", { href: "#/releases" }, "Upload a release"))));
     return;
   }
-  const draft = load(params, groups);
+  const draft = loadDraft(groups);
+  if (params.firmware) draft.firmware = params.firmware;
   if (!firmware.some((one) => String(one.id) === draft.firmware)) draft.firmware = String(firmware.at(-1).id);
+  const fields = formFields();
   const side = h("div");
   const trouble = h("div", { "aria-live": "assertive" });
   let timer;
   let named = draft.name !== "";
 
   function changed() {
-    save(draft);
+    saveDraft(draft);
+    tellSubmit();
     clearTimeout(timer);
     timer = setTimeout(look, 400);
   }
+  changed.quietly = () => saveDraft(draft);
   let looking;
   async function look() {
     looking?.abort();
     looking = new AbortController();
+    fields.clear();
+    if (fields.unreadable(false)) return;
     const body = { ...bodyOf(draft), name: bodyOf(draft).name || "preview" };
     try {
       fill(side, preview(await post("/rollouts/plan", body, { signal: looking.signal })));
     } catch (error) {
       if (error.name === "AbortError" || signal.aborted) return;
-      fill(side, box("warn", error.message));
+      fill(side, box("warn", fields.complain(error, false) || error.message));
     }
   }
   signal.addEventListener("abort", () => { clearTimeout(timer); looking?.abort(); });
@@ -142,31 +66,48 @@ export async function newRollout(page, { params, signal, session }) {
     onchange: (event) => { draft.firmware = event.target.value; if (!named) draft.name = name.value = nameOf(draft.firmware); changed(); },
   });
   const tags = h("input", { name: "tags", value: draft.tags, placeholder: "site=berlin,!lab", spellcheck: "false", autocapitalize: "none", oninput: (event) => { draft.tags = event.target.value; changed(); } });
-  const nameField = field("Name", name, { hint: "Letters, digits, space and . _ : + @ -" });
   const chosen = groups.map((group) => h("label.check", h("input", { type: "checkbox", checked: draft.groups.includes(group.name), onchange: (event) => { draft.groups = event.target.checked ? [...draft.groups, group.name] : draft.groups.filter((each) => each !== group.name); changed(); } }), h("span", group.name, h("span.muted", ` ${number(group.devices)}`))));
+  const submit = h("button.main", { type: "submit", disabled: session.role === "viewer" });
+  const next = h("span.muted.small");
+  function tellSubmit() {
+    fill(submit, draft.startAt ? "Create and schedule" : "Create as a draft");
+    fill(next, draft.startAt ? "It starts by itself; until then you may change your mind on the next page." : "You start it on the next page.");
+  }
 
-  async function make(start, button) {
-    fill(trouble);
-    if (!draft.name.trim()) {
-      nameField.complain("A name is needed.");
-      name.focus();
-      return;
+  // What can be said before the server is asked. True when the form may be sent.
+  function checked() {
+    fields.clear();
+    if (!draft.name.trim()) fields.complainOf("name", "A name is needed.");
+    else if (fields.unreadable(true)) return false;
+    else if (draft.startAt && new Date(draft.startAt) <= new Date()) fields.complainOf("start_at", "This time is past.");
+    else return true;
+    return false;
+  }
+  // A rollout that was made and not scheduled stays a draft, and its page says so.
+  async function schedule(made) {
+    try {
+      await post(`/rollouts/${made.id}/schedule`, { start_at: isoTime(draft.startAt) });
+      say(`${made.name} is scheduled.`);
+    } catch (error) {
+      say(`${made.name} is made, but not scheduled: ${error.message}`);
     }
-    button.disabled = true;
+  }
+  async function make() {
+    fill(trouble);
+    if (!checked()) return;
+    submit.disabled = true;
     try {
       const made = await post("/rollouts", bodyOf(draft));
-      try {
-        sessionStorage.removeItem(DRAFT);
-      } catch {
-        // nothing was kept
-      }
-      say(`${made.name} is made.`);
+      forgetDraft();
+      if (draft.startAt) await schedule(made);
+      else say(`${made.name} is made.`);
       location.hash = `#/rollouts/${made.id}`;
     } catch (error) {
+      if (fields.complain(error, true)) return;
       fill(trouble, problem(error));
       trouble.scrollIntoView({ block: "nearest" });
     } finally {
-      button.disabled = false;
+      submit.disabled = false;
     }
   }
 
@@ -174,19 +115,21 @@ export async function newRollout(page, { params, signal, session }) {
     head("New rollout", { crumb: ["Rollouts", "#/rollouts"] }),
     session.role === "viewer" && box("warn", "You may look and plan, but not create rollouts: that needs the role operator."),
     h("div.columns",
-      h("form.wide", { novalidate: true, onsubmit: (event) => { event.preventDefault(); make(false, event.submitter); } },
-        card("Release", {}, h("div.fields", field("Release", release), nameField)),
+      h("form.wide", { novalidate: true, onsubmit: (event) => { event.preventDefault(); make(); } },
+        card("Release", {}, h("div.fields", fields.add("firmware", "Release", release), fields.add("name", "Name", name, { hint: "Letters, digits, space and . _ : + @ -" }))),
         card("Who may get it", { note: "all devices of the product unless you choose" },
           h("div.stack",
             groups.length > 0 && h("fieldset", h("legend.label", "Only these groups"), h("div.choices", chosen)),
-            field("Only devices with these tags", tags, { optional: true, hint: "All parts must hold: key=value, key in (a,b), !key." }),
+            fields.add("tags", "Only devices with these tags", tags, { optional: true, hint: "All parts must hold: key=value, key in (a,b), !key." }),
             h("label.check", h("input", { type: "checkbox", checked: draft.downgrade, onchange: (event) => { draft.downgrade = event.target.checked; changed(); } }), h("span", "Also for devices that run a newer version ", h("span.muted", "(a step back; the security counter still holds)"))))),
         card("Stages", {},
           h("p.muted.small", "A stage begins when so many % of the one before have succeeded, and that has stood for the minutes to wait. The rollout halts at so many failures."),
-          stageEditor(draft, groups, changed)),
+          stageEditor(draft, groups, fields, changed)),
+        h("section.card", advanced(draft, fields, changed)),
         trouble,
-        h("div.row", h("button.main", { type: "submit", disabled: session.role === "viewer" }, "Create as a draft"), h("span.muted.small", "You start it on the next page."))),
+        h("div.row", submit, next)),
       h("div.third", card("Preview", {}, h("div", { "aria-live": "polite" }, side)))));
+  tellSubmit();
   fill(side, h("p.muted", "Looking who would get it…"));
   await look();
 }

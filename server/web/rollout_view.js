@@ -31,7 +31,7 @@ export function counts(sum) {
 export const stageName = (stage) => (stage.group ? `group ${stage.group}` : `${stage.percent} % of the devices`);
 
 const EVENTS = {
-  created: "was created", start: "was started", started: "began by its schedule", pause: "was paused", resume: "was resumed", cancel: "was cancelled", halt: "was halted by hand", advance: "was moved on by hand", rollback: "was rolled back",
+  created: "was created", schedule: "was scheduled", start: "was started", started: "began by its schedule", pause: "was paused", resume: "was resumed", cancel: "was cancelled", halt: "was halted by hand", advance: "was moved on by hand", rollback: "was rolled back",
   met: "has enough successes in stage", unmet: "no longer has enough successes in stage", advanced: "went on to stage", halted: "halted", completed: "is complete",
 };
 const WITH_STAGE = ["met", "unmet", "advanced"];
