@@ -59,3 +59,8 @@ board-test: ## the real bootloader and application on the emulated board: all th
 	@$(MAKE) --no-print-directory -j$$(nproc) SAN=1 compile
 	@BOARD_TEST=full tests/run --build build/san --timeout $(BOARD_TEST_SECONDS) \
 	    $(if $(ONLY),--only $(ONLY)) $(wildcard tests/board/*.test.mjs)
+
+.PHONY: board-sweep
+board-sweep: ## a power cut at every flash operation of an update on the emulated board (20 minutes of a core)
+	@$(MAKE) --no-print-directory -j$$(nproc) SAN=1 compile
+	@SWEEP_EVERY=1 tests/run --build build/san --timeout $(BOARD_TEST_SECONDS) tests/board/sweep.test.mjs

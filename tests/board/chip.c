@@ -136,3 +136,16 @@ int chip_load(struct chip *chip, const char *path, uint32_t addr)
     }
     return 0;
 }
+
+bool chip_holds(struct chip *chip, const char *path, uint32_t addr)
+{
+    const struct board *board = &chip->board;
+    uint32_t offset = addr - BOARD_FLASH_BASE;
+    size_t len = 0;
+    uint8_t *bytes = slurp(path, &len);
+    bool holds = bytes != NULL && len > 0 && addr >= BOARD_FLASH_BASE &&
+                 len <= board->chip->flash_len && offset <= board->chip->flash_len - len &&
+                 memcmp(board->flash + offset, bytes, len) == 0;
+    free(bytes);
+    return holds;
+}

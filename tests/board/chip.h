@@ -35,4 +35,7 @@ void chip_free(struct chip *chip);
  * `addr`. 0 or -1 with chip->board.note. */
 int chip_load(struct chip *chip, const char *path, uint32_t addr);
 
+/* Flash at `addr` is what the file is. */
+bool chip_holds(struct chip *chip, const char *path, uint32_t addr);
+
 #endif

@@ -211,6 +211,8 @@ static bool begin_operation(struct flash_ctl *flash, uint32_t addr, uint32_t len
     flash->op_addr = addr;
     flash->op_len = len;
     memcpy(flash->op_before, memory_at(flash, addr), len);
+    if (flash->on_operation != NULL)
+        flash->on_operation(flash->on_operation_ctx);
     if (fault_due(flash, flash->faults.refuse)) {
         raise_error(flash, SR_WRPERR);
         return false;

@@ -39,6 +39,9 @@ struct flash_ctl {
     struct board *board;
     struct flash_faults faults;
     int fd; /* -1: nowhere */
+    /* Before each operation, which is counted already; may be NULL. */
+    void (*on_operation)(void *ctx);
+    void *on_operation_ctx;
 
     uint32_t acr;
     uint32_t cr;

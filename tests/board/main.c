@@ -8,9 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "tests/board/chip.h"
 #include "tests/board/options.h"
+#include "tests/board/sweep.h"
 
 #define PRIMARY 0x08020000U
 #define PATH_LEN_MAX 1024
@@ -23,11 +25,13 @@ enum status { /* of the process */
               STATUS_MISUSE = 5,
               STATUS_LOCKUP = 6,
               STATUS_BROKEN = 7,
+              STATUS_WRONG = 8,
 };
 
 struct run {
     struct chip chip;
     struct options options;
+    struct sweep sweep;
     size_t until_seen;
     struct timespec start;
     uint64_t watch_at; /* ps of the next look at the host's clock and signals */
@@ -173,6 +177,11 @@ static bool set_link_down(struct phy *phy, const struct options_list *list)
     return true;
 }
 
+static uint64_t end_from(const struct board *board, const struct options *options)
+{
+    return options->time_ms == 0 ? BOARD_NEVER : board->now + options->time_ms * BOARD_PS_PER_MS;
+}
+
 static bool set_up(struct run *run)
 {
     const struct options *options = &run->options;
@@ -180,7 +189,7 @@ static bool set_up(struct run *run)
     struct board *board = &chip->board;
     board->verbose = options->verbose;
     board->misuse_allowed = options->allow_misuse;
-    board->end = options->time_ms == 0 ? BOARD_NEVER : options->time_ms * BOARD_PS_PER_MS;
+    board->end = end_from(board, options);
     chip->usart.on_line = on_line;
     chip->usart.on_line_ctx = run;
     chip->iwdg.bites = !options->no_watchdog;
@@ -231,15 +240,57 @@ static enum status status_of(enum board_stop stop)
     return STATUS_BROKEN;
 }
 
+static enum status run_to_end(struct run *run)
+{
+    struct board *board = &run->chip.board;
+    const char *holds = run->options.holds;
+    enum status status = status_of(board_run(board));
+    if (status == STATUS_DONE && holds != NULL && !chip_holds(&run->chip, holds, PRIMARY)) {
+        snprintf(board->note, sizeof board->note, "0x%08x does not hold %s", PRIMARY, holds);
+        status = STATUS_WRONG;
+    }
+    return status;
+}
+
+/* A fork of the sweep, whose power was lost: it comes back. */
+static _Noreturn void survive(struct run *run)
+{
+    struct board *board = &run->chip.board;
+    unsigned long long cut = run->sweep.flash->faults.cut;
+    run->options.quiet = true;
+    run->until_seen = 0;
+    board->end = end_from(board, &run->options);
+    board_power_cycle(board);
+    enum status status = run_to_end(run);
+    if (status != STATUS_DONE)
+        fprintf(stderr, "board: after a power cut at operation %llu: %s\n", cut, board->note);
+    _exit((int)status);
+}
+
+static enum status finish_sweep(struct run *run, enum status status)
+{
+    struct sweep *sweep = &run->sweep;
+    if (sweep->forked)
+        survive(run);
+    sweep_wait(sweep);
+    printf("sweep: %llu power cuts, %llu not survived\n", (unsigned long long)sweep->cuts,
+           (unsigned long long)sweep->lost);
+    return status == STATUS_DONE && sweep->lost > 0 ? STATUS_WRONG : status;
+}
+
 static enum status run_board(struct run *run)
 {
     if (!set_up(run) || program_flash(run) != 0) {
         fprintf(stderr, "board: %s\n", run->chip.board.note);
         return STATUS_USAGE;
     }
-    enum status status = status_of(board_run(&run->chip.board));
-    if (status != STATUS_DONE)
+    if (run->options.sweep != 0)
+        sweep_start(&run->sweep, &run->chip.flash, run->options.sweep);
+    enum status status = run_to_end(run);
+    if (status != STATUS_DONE && !run->sweep.forked)
         fprintf(stderr, "board: %s\n", run->chip.board.note);
+    if (run->options.sweep != 0)
+        status = finish_sweep(run, status);
     if (run->options.stats != NULL && write_stats(run) != 0)
         status = STATUS_BROKEN;
     return status;

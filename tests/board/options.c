@@ -21,6 +21,10 @@ const char options_usage[] =
     "  --refuse N              flash operation N is refused by the controller\n"
     "  --weak N                flash operation N leaves a wrong bit and no flag\n"
     "  --reset-every N         pull reset at each N-th flash operation\n"
+    "  --sweep N               lose power at each N-th flash operation, each time in a fork that "
+    "must\n"
+    "                          still come to the last --until: status 8 when one does not\n"
+    "  --holds FILE            what 0x08020000 must hold at the end: status 8 when it does not\n"
     "  --drop P, --corrupt P, --reorder P, --duplicate P    percent of frames\n"
     "  --link-down FROM-TO     the cable is out, in ms since power-on\n"
     "  --name NAME             the network's name server knows this one: 10.0.2.2\n"
@@ -33,7 +37,8 @@ const char options_usage[] =
     "  --allow-misuse          only tell, go on\n"
     "  --quiet                 no log of the firmware on stdout\n"
     "  --verbose               what the hardware does, on stderr\n"
-    "status: 0 done, 2 usage, 3 power lost, 4 time is up, 5 misuse, 6 locked up, 7 emulator\n";
+    "status: 0 done, 2 usage, 3 power lost, 4 time is up, 5 misuse, 6 locked up, 7 emulator,\n"
+    "        8 not what --sweep and --holds want\n";
 
 enum kind { FLAG, TEXT, LIST, NUMBER };
 
@@ -89,6 +94,7 @@ bool options_parse(struct options *options, int argc, char **argv)
         {"app", TEXT, &options->app},
         {"stats", TEXT, &options->stats},
         {"name", TEXT, &options->name},
+        {"holds", TEXT, &options->holds},
         {"load", LIST, &options->load},
         {"until", LIST, &options->until},
         {"link-down", LIST, &options->link_down},
@@ -101,6 +107,7 @@ bool options_parse(struct options *options, int argc, char **argv)
         {"refuse", NUMBER, &options->refuse},
         {"weak", NUMBER, &options->weak},
         {"reset-every", NUMBER, &options->reset_every},
+        {"sweep", NUMBER, &options->sweep},
         {"drop", NUMBER, &options->drop},
         {"corrupt", NUMBER, &options->corrupt},
         {"reorder", NUMBER, &options->reorder},
@@ -132,6 +139,10 @@ bool options_parse(struct options *options, int argc, char **argv)
         return true;
     if (options->flash == NULL || options->speed == 0) {
         fprintf(stderr, "board: --flash FILE is needed, and --speed at least 1\n");
+        return false;
+    }
+    if (options->sweep != 0 && (!options->offline || options->until.count == 0)) {
+        fprintf(stderr, "board: --sweep needs --offline and --until\n");
         return false;
     }
     return true;

@@ -20,6 +20,7 @@ struct options {
     const char *app;
     const char *stats;
     const char *name;
+    const char *holds;
     struct options_list load;
     struct options_list until;
     struct options_list link_down;
@@ -32,6 +33,7 @@ struct options {
     uint64_t refuse;
     uint64_t weak;
     uint64_t reset_every;
+    uint64_t sweep;
     uint64_t drop;
     uint64_t corrupt;
     uint64_t reorder;

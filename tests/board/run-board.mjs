@@ -1,6 +1,6 @@
 // Runs build/.../board and gives back what it said, its exit status and its counters.
 
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -17,6 +17,7 @@ export const STATUS = {
   misuse: 5,
   lockedUp: 6,
   broken: 7,
+  wrong: 8,
 };
 
 const scratch = mkdtempSync(join(tmpdir(), "board-"));
@@ -27,6 +28,14 @@ export function file(name, bytes) {
   const path = join(scratch, `${++files}-${name}`);
   if (bytes !== undefined) writeFileSync(path, bytes);
   return path;
+}
+
+/** A program as an image that build/arm/boot-*.elf believes; the path of it. */
+export function signImage(program, version, counter) {
+  const image = file(`${version}.img`);
+  execFileSync(join(BUILD, "otactl"), ["release", "sign", program, "--key", "tests/keys/release.pem",
+    "--version", version, "--counter", String(counter), "--product", "demo", "--hardware", "stm32f4", "-o", image]);
+  return image;
 }
 
 /**
