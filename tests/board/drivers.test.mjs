@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ARM, STATUS, checks, runBoard } from "./run-board.mjs";
+import { ARM, STATUS, checks, runBoard, signImage } from "./run-board.mjs";
 
 const FLASH_ERROR = "0xffffffd8"; // OTA_E_FLASH
 const STATE_ERROR = "0xffffffd5"; // OTA_E_STATE
@@ -68,4 +68,11 @@ test("the driver goes on after an error", async () => {
 test("seed errors of the RNG are overcome, and reported when they do not end", async () => {
   assert.equal((await runDrivers("--bad-seeds", "3")).said.get("random"), "good");
   assert.equal((await runDrivers("--bad-seeds", "9")).said.get("random"), STATE_ERROR);
+});
+
+test("an application that crashes in its first instruction says so at the log's own speed", async () => {
+  const image = signImage(`${ARM}/apps/fault.bin`, "1.0.0", 1);
+  const result = await runBoard(["--boot", `${ARM}/boot-f429.elf`, "--app", image, "--offline", "--time", "30000",
+    "--until", "starts 1.0.0", "--until", "fault", "--until", "starts 1.0.0"], { fast: true });
+  assert.equal(result.status, STATUS.done, result.errors);
 });

@@ -43,3 +43,9 @@ bool stm32f4_clock_start_external(uint32_t hse_hz, bool bypass)
         ;
     return external;
 }
+
+uint32_t stm32f4_clock_pclk1_hz(void)
+{
+    bool started = (STM32_RCC->cfgr & RCC_CFGR_SWS) == RCC_CFGR_SWS_PLL;
+    return started ? STM32F4_PCLK1_HZ : HSI_HZ;
+}

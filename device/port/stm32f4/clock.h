@@ -17,4 +17,7 @@
  * the reset state (16 MHz, PLL off). true when the external clock is used. */
 bool stm32f4_clock_start_external(uint32_t hse_hz, bool bypass);
 
+/* What APB1 runs at now, before that or after it. */
+uint32_t stm32f4_clock_pclk1_hz(void);
+
 #endif
