@@ -75,6 +75,12 @@ const char *ota_error_name(int error)
         return "not_confirmed";
     case OTA_E_CANCELLED:
         return "cancelled";
+    case OTA_E_POWER:
+        return "power";
+    case OTA_E_WATCHDOG:
+        return "watchdog";
+    case OTA_E_FAULT:
+        return "fault";
     case OTA_E_DELTA_BASE:
         return "delta_base";
     case OTA_E_DELTA_BLOCK:

@@ -6,14 +6,15 @@
 #include "device/boot/swap.h"
 #include "protocol/error.h"
 
-/* One run. */
+/* One run. Words first: a Cortex-M reaches the first 32 of them by its short instructions. */
 struct boot {
     const struct ota_boot_config *config;
+    struct ota_image_info *info;
+    int error; /* what was refused or failed on the way; the last counts */
+    int ended; /* how the run before this one did: struct ota_boot_report */
     struct ota_swap swap;
     struct ota_journal journal;
     struct ota_boot_record record;
-    struct ota_image_info *info;
-    int error; /* what was refused or failed on the way; the last counts */
 };
 
 static int store(struct boot *boot, enum ota_boot_phase phase)
@@ -121,12 +122,20 @@ static int revert(struct boot *boot, int error)
     return restore(boot);
 }
 
+/* Why the attempts are used up: by the image itself, or else as the last of them ended. */
+static int given_up(const struct boot *boot)
+{
+    if (boot->record.error != OTA_OK)
+        return boot->record.error;
+    return boot->ended != OTA_OK ? boot->ended : OTA_E_NOT_CONFIRMED;
+}
+
 static int try_image(struct boot *boot)
 {
     struct ota_boot_record *record = &boot->record;
 
     if (record->attempts >= OTA_TRIAL_ATTEMPTS_MAX)
-        return revert(boot, record->error != OTA_OK ? record->error : OTA_E_NOT_CONFIRMED);
+        return revert(boot, given_up(boot));
     int error = verify_primary(boot);
     if (error == OTA_OK && !is_image(boot, record->new_hash))
         error = OTA_E_HASH;
@@ -236,6 +245,7 @@ int ota_boot_run(const struct ota_boot_config *config, struct ota_boot_report *r
     boot.config = config;
     boot.swap = (struct ota_swap){config->flash, config->map, config->platform};
     boot.info = info;
+    boot.ended = report->ended;
     boot.error = ota_journal_mount(&boot.journal, config->flash, config->map);
     if (boot.error == OTA_OK)
         boot.error = ota_slots_load(&boot.journal, &boot.record);

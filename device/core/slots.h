@@ -54,6 +54,9 @@ struct ota_boot_report {
     int16_t error; /* what was refused or failed on the way, 0 for nothing */
     uint32_t counter;
     uint32_t start; /* flash address of the image that starts */
+    int16_t ended;  /* how the run before ended, from the chip: OTA_E_POWER, OTA_E_WATCHDOG,
+                       OTA_E_FAULT, or OTA_OK for a reset that was asked for */
+    int16_t left;   /* for `ended` of the next boot: a fault handler writes OTA_E_FAULT */
 };
 #define OTA_BOOT_REPORT_MAGIC 0x4f544142U
 

@@ -28,7 +28,8 @@
 #define CSR_LSIRDY (1U << 1)
 #define CSR_RMVF (1U << 24)
 #define CSR_PINRSTF (1U << 26)
-#define CSR_PORRSTF (3U << 26)
+#define CSR_BORRSTF (1U << 25)
+#define CSR_PORRSTF (1U << 27)
 #define CSR_SFTRSTF (1U << 28)
 #define CSR_IWDGRSTF (1U << 29)
 #define CSR_FLAGS 0xfe000000U
@@ -213,7 +214,8 @@ static void write_register(void *ctx, uint32_t offset, unsigned size, uint32_t v
 
 static void reset(void *ctx, enum board_cause cause)
 {
-    static const uint32_t flags[BOARD_CAUSES] = {CSR_PORRSTF, CSR_PINRSTF | CSR_SFTRSTF,
+    static const uint32_t flags[BOARD_CAUSES] = {CSR_PORRSTF | CSR_BORRSTF | CSR_PINRSTF,
+                                                 CSR_PINRSTF | CSR_SFTRSTF,
                                                  CSR_PINRSTF | CSR_IWDGRSTF};
     struct rcc *rcc = ctx;
     uint32_t kept = cause == BOARD_CAUSE_POWER ? 0 : get(rcc, CSR) & CSR_FLAGS;

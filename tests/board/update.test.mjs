@@ -4,7 +4,7 @@ import fs from "node:fs";
 import { after, before, describe, test } from "node:test";
 
 import { until, Wire } from "../e2e/house.mjs";
-import { APPLICATION, APPS, BoardHouse, makeAuthority, makeCertificate, makeRelease, whenFull } from "./board-house.mjs";
+import { APPLICATION, APPS, BoardHouse, makeAuthority, makeCertificate, makeRelease, STATUS, whenFull } from "./board-house.mjs";
 import { ARM } from "./run-board.mjs";
 import { TlsWire } from "./tls-wire.mjs";
 
@@ -85,18 +85,37 @@ describe("a board", { concurrency: 3 }, () => {
     assert.doesNotMatch(board.said(), /enrolled/);
   });
 
-  for (const [name, what] of [["hang", "hangs until the watchdog bites"], ["crash", "crashes"]]) {
-    (name === "hang" ? whenFull : test)(`goes back when a release ${what}, and says so`, async (t) => {
+  const bad = { hang: ["hangs until the watchdog bites", "watchdog"], crash: ["crashes", "fault"] };
+  for (const [name, [what, reason]] of Object.entries(bad)) {
+    test(`goes back when a release ${what}, and says so`, async (t) => {
       const board = await aBoard(t, name);
       const version = nextVersion();
       house.release(version, 2, makeRelease(`${APPS}/${name}.bin`, 64 * 1024));
       await house.reaches(house.rollout(version, board), "halted");
-      assert.deepEqual(await board.story(), ["installed", "reverted: not_confirmed"], board.said());
-      assert.equal((await board.known()).version, "1.0.0");
+      assert.deepEqual(await board.story(), ["installed", `reverted: ${reason}`], board.said());
+      const known = await board.known();
+      assert.equal(known.version, "1.0.0");
+      assert.equal(known.deployment.reason, reason);
       assert.ok(board.holds(first));
       assert.equal(board.said().match(new RegExp(`starts ${version}, attempt`, "g")).length, 3);
     });
   }
+
+  test("goes back when the power fails in each trial of a good release, and does not blame the release", async (t) => {
+    const board = await aBoard(t, "unpowered");
+    const version = nextVersion();
+    house.release(version, 2, makeRelease(APPLICATION, 110 * 1024));
+    await board.end("SIGKILL");
+    const rollout = house.rollout(version, board);
+    for (const attempt of [1, 2, 3]) {
+      board.start("--until", `starts ${version}, attempt ${attempt}`);
+      assert.equal(await board.ended(), STATUS.done, board.said());
+    }
+    board.start();
+    await house.reaches(rollout, "halted");
+    assert.deepEqual(await board.story(), ["installed", "reverted: power"], board.said());
+    assert.ok(board.holds(first));
+  });
 
   whenFull("goes back when a release can't reach the server, and says so", async (t) => {
     const board = await aBoard(t, "cut-off");

@@ -166,6 +166,42 @@ static void trial_counts_its_boots(void **state)
     assert_int_equal(world->report.phase, OTA_BOOT_REVERTED);
 }
 
+static void reverted_image_has_the_end_of_its_last_attempt_as_the_reason(void **state)
+{
+    struct world *world = *state;
+    const int ends[OTA_TRIAL_ATTEMPTS_MAX] = {OTA_E_POWER, OTA_E_FAULT, OTA_E_WATCHDOG};
+    struct ota_boot_record record;
+
+    request(world, &world->images[IMAGE_C]);
+    for (int attempt = 0; attempt < OTA_TRIAL_ATTEMPTS_MAX; attempt++) {
+        assert_int_equal(boot(world), OTA_OK);
+        world->report.ended = (int16_t)ends[attempt];
+    }
+    assert_int_equal(boot(world), OTA_OK);
+    world->report.ended = OTA_E_POWER; /* of a later run: nobody's reason any more */
+    assert_int_equal(boot(world), OTA_OK);
+    load(world, &record);
+    assert_int_equal(record.phase, OTA_BOOT_REVERTED);
+    assert_int_equal(record.error, OTA_E_WATCHDOG);
+}
+
+static void reason_of_a_rejected_image_is_its_own(void **state)
+{
+    struct world *world = *state;
+    struct ota_journal journal;
+    struct ota_boot_record record;
+
+    request(world, &world->images[IMAGE_C]);
+    assert_int_equal(boot(world), OTA_OK);
+    assert_int_equal(ota_journal_mount(&journal, &world->sim.flash, &world->sim.map), OTA_OK);
+    assert_int_equal(ota_slots_reject(&journal, OTA_E_SELF_TEST), OTA_OK);
+    world->report.ended = OTA_E_POWER;
+    assert_int_equal(boot(world), OTA_OK);
+    load(world, &record);
+    assert_int_equal(record.phase, OTA_BOOT_REVERTED);
+    assert_int_equal(record.error, OTA_E_SELF_TEST);
+}
+
 static void confirm_ends_the_trial(void **state)
 {
     struct world *world = *state;
@@ -523,7 +559,8 @@ static void journal_that_dies_in_a_swap_brings_the_old_image(void **state)
 static void line_says_what_happened(void **state)
 {
     (void)state;
-    const struct ota_boot_report report = {OTA_BOOT_REPORT_MAGIC, OTA_BOOT_TRIAL, 2, -61, 40, 0};
+    const struct ota_boot_report report = {
+        OTA_BOOT_REPORT_MAGIC, OTA_BOOT_TRIAL, 2, -61, 40, 0, 0, 0};
     struct ota_image_info info = {.header.version = {1, 20, 300, 0}};
     char line[OTA_BOOT_LINE_MAX];
 
@@ -535,7 +572,7 @@ static void longest_line_fits(void **state)
 {
     (void)state;
     const struct ota_boot_report report = {
-        OTA_BOOT_REPORT_MAGIC, UINT8_MAX, UINT8_MAX, INT16_MIN, UINT32_MAX, 0};
+        OTA_BOOT_REPORT_MAGIC, UINT8_MAX, UINT8_MAX, INT16_MIN, UINT32_MAX, 0, 0, 0};
     struct ota_image_info info = {.header.version = {255, 255, 65535, 0}};
     char line[OTA_BOOT_LINE_MAX];
 
@@ -555,6 +592,10 @@ int main(void)
         BOOT_TEST("a new device starts its image", new_device_starts_its_image),
         BOOT_TEST("an empty device starts nothing and says why", empty_device_starts_nothing),
         BOOT_TEST("a trial counts its boots, then the old image is back", trial_counts_its_boots),
+        BOOT_TEST("a reverted image has the end of its last attempt as the reason",
+                  reverted_image_has_the_end_of_its_last_attempt_as_the_reason),
+        BOOT_TEST("the reason of an image that rejected itself is its own",
+                  reason_of_a_rejected_image_is_its_own),
         BOOT_TEST("a confirm ends the trial and raises the counter", confirm_ends_the_trial),
         BOOT_TEST("forged, foreign and too old images are refused", wrong_images_are_refused),
         BOOT_TEST("an image that was not asked for is refused",

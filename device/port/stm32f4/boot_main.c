@@ -56,10 +56,28 @@ __attribute__((noinline)) static void say(const struct ota_image_info *info)
     stm32f4_log(line);
 }
 
+/* How the run before this one ended; RM0090 section 7.3.21. The flags add up until they are
+ * cleared.
+ */
+static int take_cause(void)
+{
+    uint32_t flags = STM32_RCC->csr;
+    int left = STM32F4_BOOT_REPORT->left;
+
+    STM32F4_BOOT_REPORT->left = OTA_OK;
+    STM32_RCC->csr = RCC_CSR_RMVF;
+    if ((flags & RCC_CSR_BORRSTF) != 0)
+        left = OTA_E_POWER;
+    if ((flags & (RCC_CSR_IWDGRSTF | RCC_CSR_WWDGRSTF)) != 0)
+        left = OTA_E_WATCHDOG;
+    return left;
+}
+
 static _Noreturn void boot_main(void)
 {
     static struct ota_image_info info;
 
+    STM32F4_BOOT_REPORT->ended = (int16_t)take_cause();
     stm32f4_watchdog_start();
     stm32f4_clock_start();
     stm32f4_log_start(APB1_HZ);

@@ -4,6 +4,7 @@
 #include "device/port/stm32f4/chip.h"
 #include "device/port/stm32f4/clock.h"
 #include "device/port/stm32f4/ticks.h"
+#include "protocol/error.h"
 
 /* app.ld */
 extern uint32_t app_data_start[], app_data_end[], app_bss_start[], app_bss_end[];
@@ -31,6 +32,7 @@ _Noreturn void app_reset(void)
  * instruction that does: the log is as the bootloader left it, for a faster clock. */
 _Noreturn void app_fault(void)
 {
+    STM32F4_BOOT_REPORT->left = OTA_E_FAULT;
     stm32f4_log_start(stm32f4_clock_pclk1_hz());
     stm32f4_log("fault");
     stm32f4_reset();

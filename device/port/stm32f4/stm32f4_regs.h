@@ -121,10 +121,12 @@ struct stm32_rcc {
 #define RCC_CSR_LSION (1U << 0)
 #define RCC_CSR_LSIRDY (1U << 1)
 #define RCC_CSR_RMVF (1U << 24)
+#define RCC_CSR_BORRSTF (1U << 25) /* at power-on as well */
 #define RCC_CSR_PINRSTF (1U << 26)
 #define RCC_CSR_PORRSTF (1U << 27)
 #define RCC_CSR_SFTRSTF (1U << 28)
 #define RCC_CSR_IWDGRSTF (1U << 29)
+#define RCC_CSR_WWDGRSTF (1U << 30)
 
 /* General-purpose I/O, section 8.4. */
 struct stm32_gpio {

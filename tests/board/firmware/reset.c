@@ -22,7 +22,8 @@ static void start_watchdog(uint32_t ms)
 
 static void take_flags(uint32_t expected, const char *name)
 {
-    uint32_t flags = STM32_RCC->csr & (RCC_CSR_PORRSTF | RCC_CSR_SFTRSTF | RCC_CSR_IWDGRSTF);
+    uint32_t known = RCC_CSR_PORRSTF | RCC_CSR_BORRSTF | RCC_CSR_SFTRSTF | RCC_CSR_IWDGRSTF;
+    uint32_t flags = STM32_RCC->csr & known;
     check_equal(flags, expected, name);
     STM32_RCC->csr |= RCC_CSR_RMVF;
 }
@@ -37,7 +38,7 @@ static void reset(uint32_t next)
 
 static void after_power_on(void)
 {
-    take_flags(RCC_CSR_PORRSTF, "a power-on says so");
+    take_flags(RCC_CSR_PORRSTF | RCC_CSR_BORRSTF, "a power-on says so");
     check(stage != 0 && kept != 0, "RAM holds rubbish after power-on");
     kept = 0xcafe1234;
     reset(STAGE_SOFTWARE);
