@@ -7,14 +7,17 @@ import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 
-import { Device, House, Program, sleep, until } from "../e2e/house.mjs";
+import { Device, House, Program, sleep } from "../e2e/house.mjs";
 import { ARM, BOARD } from "./run-board.mjs";
 
 export { STATUS } from "./run-board.mjs";
 
 const BUILD = path.resolve(process.env.BUILD_DIR ?? "build");
 const PROVISION = "0x08004000"; // the application's PROVISION: sector 1
-const PATIENCE_MS = 240000;
+// A wait ends by what boards do, not by how long this machine takes for it: when they neither say nor
+// write anything any more, or one has lived so long since.
+const STILL_MS = 240000;
+const LIFE_S_MAX = 1800; // of its own time
 const ASK_MS = 500; // between two questions to the server
 const SPEED = "4"; // of a board that sleeps, times the clock's
 const HEADER_LEN = 0x200;
@@ -57,6 +60,30 @@ export function makeCertificate(base, by, { names = [SERVER_NAME], days = 30, su
     "-CAcreateserial", "-out", `${base}.pem`, "-days", String(days), "-extfile", `${base}.ext`);
 }
 
+class Patience {
+  #seen;
+  #end;
+  #lives = new Map(); // of each board: { at, sum }, in seconds
+
+  // Throws when it is used up.
+  check(boards, what) {
+    const seen = boards.map((board) => board.mark()).join();
+    if (seen !== this.#seen) this.#end = Date.now() + STILL_MS;
+    this.#seen = seen;
+    assert.ok(Date.now() < this.#end, `${what}: no board has said or written anything for ${STILL_MS} ms`);
+    for (const board of boards)
+      assert.ok(this.#lived(board) < LIFE_S_MAX, `${what}: not in ${LIFE_S_MAX} s of ${board.id}:\n${board.said()}`);
+  }
+
+  #lived(board) {
+    const now = board.seconds();
+    const { at, sum } = this.#lives.get(board) ?? { at: now, sum: 0 };
+    const life = { at: now, sum: sum + (now < at ? now : now - at) }; // each power-on begins at 0
+    this.#lives.set(board, life);
+    return life.sum;
+  }
+}
+
 export class BoardHouse extends House {
   scheme = "https";
   product = "demo"; // what build/arm/boot-*.elf believes: BOOT_PRODUCT, BOOT_HARDWARE, BOOT_KEYS
@@ -85,11 +112,12 @@ export class BoardHouse extends House {
 
   // Until the rollout is in this state.
   async reaches(rollout, state) {
-    const end = Date.now() + PATIENCE_MS;
+    const patience = new Patience();
     for (;;) {
       const found = (await this.ask("rollout", "show", String(rollout)))?.state;
       if (found === state) return;
-      assert.ok(Date.now() < end, `rollout ${rollout} is ${found}, not ${state}, after ${PATIENCE_MS} ms`);
+      const boards = [...this.devices].filter((device) => device.lives());
+      patience.check(boards, `rollout ${rollout} is ${found}, not ${state}`);
       await sleep(ASK_MS);
     }
   }
@@ -140,17 +168,46 @@ export class Board extends Device {
     return this;
   }
 
+  lives() {
+    return this.program !== undefined && this.program.child.exitCode === null && this.program.child.signalCode === null;
+  }
+
+  // Changes whenever it says something or writes its flash.
+  mark() {
+    const flash = fs.statSync(path.join(this.dir, "flash.bin"), { throwIfNoEntry: false });
+    return `${this.said().length} ${flash?.mtimeMs}`;
+  }
+
+  // Of its own time, since power-on, when it last said something.
+  seconds() {
+    return Number(/\[ *([0-9.]+)\][^\n]*\n?$/.exec(this.said())?.[1] ?? 0);
+  }
+
   // Until the log has this text, not counting its first `from` characters.
-  says(text, from = 0) {
-    return until(`${this.id} says "${text}"`, PATIENCE_MS, () => {
-      if (this.said().slice(from).includes(text)) return true;
-      assert.equal(this.program.child.exitCode, null, `${this.id} ended:\n${this.said()}`);
-      return false;
-    });
+  async says(text, from = 0) {
+    const patience = new Patience();
+    while (!this.said().slice(from).includes(text)) {
+      assert.ok(this.lives(), `${this.id} ended:\n${this.said()}`);
+      patience.check([this], `${this.id} says "${text}"`);
+      await sleep(ASK_MS / 10);
+    }
+  }
+
+  // Until this is true.
+  async comesTo(what, probe) {
+    const patience = new Patience();
+    while (!(await probe())) {
+      patience.check([this], `${this.id} comes to ${what}`);
+      await sleep(ASK_MS);
+    }
   }
 
   async ended() {
-    await this.program.ended;
+    const patience = new Patience();
+    while (this.lives()) {
+      patience.check([this], `${this.id} ends`);
+      await Promise.race([this.program.ended, sleep(ASK_MS)]);
+    }
     return this.program.child.exitCode;
   }
 

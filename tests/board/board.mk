@@ -54,11 +54,14 @@ compile: $(BOARD) $(BOARD_FAST) $(BOARD_FIRMWARE) $(BOARD_APPS) $(BOOT_ELFS) $(A
 # For one file of tests.
 BOARD_TEST_SECONDS := 5400
 
+# Those of which make test runs a part; the others it runs whole.
+BOARD_TESTS := $(patsubst %,tests/board/%.test.mjs,update faults sweep)
+
 .PHONY: board-test
 board-test: ## the real bootloader and application on the emulated board: all that can happen to them
 	@$(MAKE) --no-print-directory -j$$(nproc) SAN=1 compile
 	@BOARD_TEST=full tests/run --build build/san --timeout $(BOARD_TEST_SECONDS) \
-	    $(if $(ONLY),--only $(ONLY)) $(wildcard tests/board/*.test.mjs)
+	    $(if $(ONLY),--only $(ONLY)) $(BOARD_TESTS)
 
 .PHONY: board-sweep
 board-sweep: ## a power cut at every flash operation of an update on the emulated board (20 minutes of a core)

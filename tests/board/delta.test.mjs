@@ -48,7 +48,7 @@ describe("a patch", { concurrency: 2 }, () => {
 
   async function assertPatched(board, wire) {
     await board.says("confirmed");
-    await until("the report", BUILD_MS, async () => (await board.story()).at(-1) === "confirmed");
+    await board.comesTo("its report", async () => (await board.story()).at(-1) === "confirmed");
     assert.deepEqual(await board.story(), ["installed", "trial", "confirmed"], board.said());
     assert.ok(board.holds(image));
     assert.deepEqual(wire.ranges(), [], `no byte of the image\n${board.said()}`);

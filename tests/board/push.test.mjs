@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 
 import { Mosquitto } from "../support/broker.mjs";
-import { sleep, until } from "../e2e/house.mjs";
+import { sleep } from "../e2e/house.mjs";
 import { BoardHouse, makeRelease } from "./board-house.mjs";
 import { TlsWire } from "./tls-wire.mjs";
 
@@ -79,7 +79,7 @@ test("by long poll: a board that waits asks for the release within two seconds",
   let before = 0;
   await oneIsFast(board, async () => {
     const waits = () => wire.requests.filter(({ fields }) => /^wait=/.test(fields.prefer ?? "")).length;
-    await until("the board to wait", 240000, () => waits() > before);
+    await board.comesTo("a wait", () => waits() > before);
     before = waits();
   });
 });
@@ -92,7 +92,7 @@ test("by MQTT over TLS: a board that listens is told of the release and asks for
       "--cert", broker.file("listen.pem"), "--key", broker.file("listen.key")],
   }).start();
   t.after(() => board.end("SIGKILL"));
-  await until("the board to be online", 240000, async () => (await board.known())?.online);
+  await board.comesTo("being online", async () => (await board.known())?.online);
   const ms = await rollOut(board);
   console.log(`# ${board.id}: from start to the first range in ${ms} ms`);
   assert.ok(ms < BOUND_MS, `${ms} ms`);

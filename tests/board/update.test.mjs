@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import { after, before, describe, test } from "node:test";
 
-import { until, Wire } from "../e2e/house.mjs";
+import { Wire } from "../e2e/house.mjs";
 import { APPLICATION, APPS, BoardHouse, makeAuthority, makeCertificate, makeRelease, STATUS, whenFull } from "./board-house.mjs";
 import { ARM } from "./run-board.mjs";
 import { TlsWire } from "./tls-wire.mjs";
@@ -147,7 +147,7 @@ describe("a board", { concurrency: 3 }, () => {
     makeCertificate(base("old"), house.file("ca"), { days: -1 });
     // "expired" is judged by the server's last signed time: a few polls must have been answered.
     const had = front.toDevices;
-    await until("answers to polls", 60000, () => front.toDevices > had + 3000);
+    await board.comesTo("answers to its polls", () => front.toDevices > had + 3000);
     for (const [name, word] of [["foreign", "untrusted"], ["alone", "untrusted"], ["other", "name"], ["old", "expired"]]) {
       const wire = await new TlsWire(house, base(name)).open();
       t.after(() => wire.close());
