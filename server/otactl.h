@@ -79,6 +79,7 @@ extern const struct otactl_command otactl_group_commands[];
 extern const struct otactl_command otactl_rollout_commands[];
 extern const struct otactl_command otactl_token_commands[];
 extern const struct otactl_command otactl_user_commands[];
+extern const struct otactl_command otactl_fleet_commands[];
 extern const struct otactl_command otactl_audit_commands[];
 extern const struct otactl_command otactl_webhook_commands[];
 

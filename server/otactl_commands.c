@@ -8,11 +8,11 @@
 
 /* Every subject; the help lists them in this order. */
 static const struct otactl_command *const subjects[] = {
-    otactl_profile_commands, otactl_key_commands,        otactl_release_commands,
-    otactl_delta_commands,   otactl_firmware_commands,   otactl_device_commands,
-    otactl_group_commands,   otactl_rollout_commands,    otactl_token_commands,
-    otactl_user_commands,    otactl_ci_commands,         otactl_webhook_commands,
-    otactl_audit_commands,   otactl_completion_commands,
+    otactl_profile_commands, otactl_key_commands,      otactl_release_commands,
+    otactl_delta_commands,   otactl_firmware_commands, otactl_device_commands,
+    otactl_group_commands,   otactl_rollout_commands,  otactl_token_commands,
+    otactl_user_commands,    otactl_fleet_commands,    otactl_ci_commands,
+    otactl_webhook_commands, otactl_audit_commands,    otactl_completion_commands,
 };
 
 const struct otactl_option otactl_globals[] = {

@@ -86,18 +86,32 @@ static bool add_tag(cJSON *tags, const char *text)
     return good;
 }
 
+const struct otactl_option otactl_tag_options[] = {
+    {"replace", NULL, "take all other tags away", OTACTL_OPTIONAL},
+    {0},
+};
+
+static int send_tags(struct otactl *ctl, const char *device, cJSON *tags, bool replace,
+                     cJSON **answer)
+{
+    if (replace)
+        return otactl_send(ctl, "PUT", otactl_path("devices", device, "tags"), tags, answer);
+    cJSON *body = cJSON_CreateObject();
+    cJSON_AddItemToObject(body, "tags", tags);
+    return otactl_send(ctl, "PATCH", otactl_path("devices", device), body, answer);
+}
+
 int otactl_tag_run(struct otactl *ctl, const struct otactl_args *args)
 {
     cJSON *answer = NULL;
-    cJSON *body = cJSON_CreateObject();
-    cJSON *tags = cJSON_AddObjectToObject(body, "tags");
+    cJSON *tags = cJSON_CreateObject();
     for (size_t i = 1; i < args->operand_count; i++) {
         if (!add_tag(tags, args->operands[i])) {
-            cJSON_Delete(body);
+            cJSON_Delete(tags);
             return OTACTL_USAGE;
         }
     }
-    int code = otactl_send(ctl, "PATCH", otactl_path("devices", args->operands[0]), body, &answer);
+    int code = send_tags(ctl, args->operands[0], tags, otactl_args_has(args, "replace"), &answer);
     if (code == OTACTL_OK && !otactl_print_json(ctl, answer)) {
         const cJSON *tag = NULL;
         printf("device %s:", args->operands[0]);

@@ -6,6 +6,7 @@
 
 extern const struct otactl_option otactl_explain_options[];
 int otactl_explain_run(struct otactl *ctl, const struct otactl_args *args);
+extern const struct otactl_option otactl_tag_options[];
 int otactl_tag_run(struct otactl *ctl, const struct otactl_args *args);
 
 #endif

@@ -23,6 +23,9 @@ struct otactl_http {
 struct buffer {
     char *bytes;
     size_t len;
+    CURL *curl;
+    const struct otactl_request *request;
+    bool ended; /* by who takes the lines */
 };
 
 static bool is_loopback(const char *server)
@@ -70,6 +73,21 @@ void otactl_http_free(struct otactl_http *http)
     free(http);
 }
 
+/* Hands the whole lines over and keeps the rest. */
+static bool give_lines(struct buffer *buffer)
+{
+    char *line = buffer->bytes;
+    char *end;
+    while (!buffer->ended && (end = memchr(line, '\n', buffer->len)) != NULL) {
+        *end = '\0';
+        buffer->ended = !buffer->request->take_line(buffer->request->take_line_ctx, line);
+        buffer->len -= (size_t)(end + 1 - line);
+        line = end + 1;
+    }
+    memmove(buffer->bytes, line, buffer->len + 1);
+    return !buffer->ended;
+}
+
 static size_t take(char *bytes, size_t size, size_t count, void *ctx)
 {
     struct buffer *buffer = ctx;
@@ -83,6 +101,10 @@ static size_t take(char *bytes, size_t size, size_t count, void *ctx)
     buffer->bytes = grown;
     buffer->len += len;
     grown[buffer->len] = '\0';
+    long status = 0;
+    curl_easy_getinfo(buffer->curl, CURLINFO_RESPONSE_CODE, &status);
+    if (buffer->request->take_line != NULL && status == 200 && !give_lines(buffer))
+        return 0;
     return len;
 }
 
@@ -235,13 +257,17 @@ static int tell_refused(const struct otactl *ctl, const cJSON *problem, long sta
 
 int otactl_http_call(struct otactl *ctl, const struct otactl_request *request, cJSON **answer)
 {
-    struct buffer buffer = {0};
+    struct buffer buffer = {.curl = ctl->http->curl, .request = request};
     long status = 0;
     *answer = NULL;
     CURLcode result = perform(ctl, request, &buffer, &status);
+    if (request->take_line != NULL && status == 200)
+        buffer.len = 0; /* a line without an end */
     cJSON *json = buffer.len > 0 ? cJSON_ParseWithLength(buffer.bytes, buffer.len) : NULL;
     bool empty = buffer.len == 0;
     free(buffer.bytes);
+    if (buffer.ended)
+        return OTACTL_OK;
 
     /* A server that refuses an upload early may close before it has read all of it: its answer
      * counts. */

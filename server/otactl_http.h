@@ -35,6 +35,10 @@ struct otactl_request {
     size_t body_len;
     FILE *file; /* sent instead of body, file_len bytes, with a progress bar on a terminal */
     uint64_t file_len;
+    /* Each line of a 2xx answer as it comes, in place of JSON; false ends it, which is no failure.
+     */
+    bool (*take_line)(void *ctx, const char *line);
+    void *take_line_ctx;
     bool quiet; /* no word about a server that can't be reached: the caller tries again */
 };
 

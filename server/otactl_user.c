@@ -1,4 +1,4 @@
-/* user ...: people who sign in to the dashboard. whoami and fleet: the server at a glance. */
+/* user ...: people who sign in to the dashboard. whoami: who asks. */
 #include "server/otactl.h"
 
 #include <stdlib.h>
@@ -24,19 +24,6 @@ static const struct otactl_column session_record[] = {
     {"name", "name", OTACTL_SHAPE_PLAIN},
     {"kind", "kind", OTACTL_SHAPE_PLAIN},
     {"role", "role", OTACTL_SHAPE_PLAIN},
-};
-
-static const struct otactl_column fleet_record[] = {
-    {"devices", "devices", OTACTL_SHAPE_COUNT},   {"online", "online", OTACTL_SHAPE_COUNT},
-    {"stale", "stale", OTACTL_SHAPE_COUNT},       {"never seen", "never_seen", OTACTL_SHAPE_COUNT},
-    {"updating", "updating", OTACTL_SHAPE_COUNT}, {"failing", "failing", OTACTL_SHAPE_COUNT},
-    {"pending", "pending", OTACTL_SHAPE_COUNT},   {"rejected", "rejected", OTACTL_SHAPE_COUNT},
-};
-
-static const struct otactl_column version_columns[] = {
-    {"PRODUCT", "product", OTACTL_SHAPE_PLAIN},
-    {"VERSION", "version", OTACTL_SHAPE_PLAIN},
-    {"DEVICES", "devices", OTACTL_SHAPE_COUNT},
 };
 
 static const struct otactl_option add_options[] = {
@@ -127,22 +114,6 @@ static int run_whoami(struct otactl *ctl, const struct otactl_args *args)
                            OTACTL_COUNT(session_record));
 }
 
-static int run_fleet(struct otactl *ctl, const struct otactl_args *args)
-{
-    (void)args;
-    cJSON *fleet = NULL;
-    int code = otactl_get(ctl, otactl_path("fleet"), &fleet);
-    if (code == OTACTL_OK && !otactl_print_json(ctl, fleet)) {
-        otactl_record_print(stdout, fleet_record, OTACTL_COUNT(fleet_record), fleet);
-        putchar('\n');
-        otactl_table_print(stdout, version_columns, OTACTL_COUNT(version_columns),
-                           cJSON_GetObjectItemCaseSensitive(fleet, "versions"),
-                           otactl_terminal_width(), "no device has told its version yet");
-    }
-    cJSON_Delete(fleet);
-    return code;
-}
-
 const struct otactl_command otactl_user_commands[] = {
     {"user", "add", "NAME", "Let a person sign in; the password is asked for.", add_options, 1, 1,
      false, run_add},
@@ -153,7 +124,5 @@ const struct otactl_command otactl_user_commands[] = {
     {"user", "delete", "ID|NAME", "Let a person sign in no more, and end their sessions.", NULL, 1,
      1, false, run_delete},
     {NULL, "whoami", "", "Tell whose token this is, and its role.", NULL, 0, 0, false, run_whoami},
-    {NULL, "fleet", "", "The fleet in numbers: who is online, who fails, what runs.", NULL, 0, 0,
-     false, run_fleet},
     {0},
 };
