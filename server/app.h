@@ -67,5 +67,7 @@ struct app {
 
 /* Seconds since 1970. */
 uint64_t app_now(void);
+/* Milliseconds that only rise, for durations. */
+uint64_t app_clock_ms(void);
 
 #endif

@@ -2,7 +2,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "server/app.h"
 
@@ -187,25 +186,17 @@ static void count_all(struct census_taker *taker, struct census *census)
     merge_rows(census);
 }
 
-static uint64_t clock_ms(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
 void census_read(struct census_taker *taker, struct census *census)
 {
     uint64_t now;
     uint64_t age;
 
     pthread_mutex_lock(&taker->lock);
-    now = clock_ms();
+    now = app_clock_ms();
     age = now - taker->counted_ms;
     if (taker->counted_ms == 0 || (age >= CENSUS_MS && age >= COST_FACTOR * taker->cost_ms)) {
         count_all(taker, &taker->last);
-        taker->counted_ms = clock_ms();
+        taker->counted_ms = app_clock_ms();
         taker->cost_ms = taker->counted_ms - now;
     }
     *census = taker->last;

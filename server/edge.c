@@ -59,17 +59,9 @@ struct edge {
     struct connection *connections;
 };
 
-static uint64_t clock_ms(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
 static void set_deadline(struct connection *c, uint64_t seconds)
 {
-    atomic_store(&c->deadline_ms, clock_ms() + seconds * 1000);
+    atomic_store(&c->deadline_ms, app_clock_ms() + seconds * 1000);
 }
 
 /* ---- connections ---- */
@@ -154,7 +146,7 @@ static void *watch_main(void *ctx)
     const struct timespec pause = {.tv_nsec = WATCH_MS * 1000000L};
 
     while (!atomic_load(&edge->stopping)) {
-        uint64_t now = clock_ms();
+        uint64_t now = app_clock_ms();
 
         pthread_mutex_lock(&edge->lock);
         for (struct connection *c = edge->connections; c != NULL; c = c->next) {

@@ -9,14 +9,6 @@
 #define PASS_MS 100U   /* how often the ring is looked at */
 #define EXPIRE_MS 500U /* how often for those whose time is over */
 
-static uint64_t clock_ms(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
 void herald_end_hold(struct herald *herald, struct hold *hold, enum hold_end end)
 {
     reach_remove(&herald->set, &hold->reach);
@@ -39,7 +31,7 @@ static void forget(struct herald *herald, struct reach *reach)
 /* With the lock. */
 static void end_expired(struct herald *herald)
 {
-    uint64_t now_ms = clock_ms();
+    uint64_t now_ms = app_clock_ms();
     struct reach *at = herald->set.front;
 
     if (now_ms < herald->expire_ms)

@@ -5,11 +5,12 @@
  *                                      |
  *              worker thread <---------+--> POST, signed --> 2xx: gone; else later, in order
  *
- * A message is delivered at least once, to each hook in order; a hook that fails is tried again
- * after 10 s, 20 s, ... up to an hour, and its messages are given up after three days. Nothing is
- * sent to an address that is not public unless that is allowed: the resolved address is checked as
- * the socket is made, so that no name and no change of it leads elsewhere. Redirects are not
- * followed, proxies of the environment not used.
+ * A message is delivered at least once, to each hook in order. Hooks are served side by side, so
+ * that none waits for another; one that fails is tried again after 10 s, 20 s, ... up to an hour,
+ * and its messages are given up after three days. Nothing is sent to an address that is not public
+ * unless that is allowed: the resolved address is checked as the socket is made, so that no name
+ * and no change of it leads elsewhere. Redirects are not followed, proxies of the environment not
+ * used.
  *
  * Signature, in a header: `Otad-Signature: t=SECONDS,v1=HEX`, HMAC-SHA256 over the time, a dot and
  * the body; the key is the hook's secret as text. It is made of the row's salt by a key in the data

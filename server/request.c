@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <time.h>
 
 #include "server/audit.h"
 #include "server/auth.h"
@@ -17,14 +16,6 @@
 #define DISCARD_MAX (1U << 20)           /* bytes of an unwanted body that are read to its end */
 #define DISCARD_OPERATOR_MAX (64U << 20) /* the same for an operator */
 #define REFUSED (-1000)                  /* what a job returns when its answer is an error */
-
-static uint64_t clock_ms(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 /* ---- routing ---- */
 
@@ -107,7 +98,7 @@ void request_begin(struct request *rq, struct app *app, struct MHD_Connection *m
         rq->began_ms = held->began_ms;
     } else {
         rq->number = atomic_fetch_add(&app->counters.requests, 1) + 1;
-        rq->began_ms = clock_ms();
+        rq->began_ms = app_clock_ms();
     }
     rq->method = method;
     rq->phase = REQUEST_BODY;
@@ -397,7 +388,7 @@ static void log_request(const struct request *rq, bool completed)
     json_put_string(&line.json, "method", rq->method);
     json_put_string(&line.json, "path", rq->path);
     json_put_int(&line.json, "status", rq->answer.status);
-    json_put_int(&line.json, "ms", (int64_t)(clock_ms() - rq->began_ms));
+    json_put_int(&line.json, "ms", (int64_t)(app_clock_ms() - rq->began_ms));
     if (rq->answer.code != NULL)
         json_put_string(&line.json, "code", rq->answer.code);
     if (rq->who.role != ROLE_NONE) {
@@ -412,7 +403,7 @@ static void log_request(const struct request *rq, bool completed)
 void request_end(struct request *rq, bool completed)
 {
     metrics_note_request(rq->app->counters.kinds, rq->route, rq->answer.status,
-                         clock_ms() - rq->began_ms);
+                         app_clock_ms() - rq->began_ms);
     log_request(rq, completed && rq->phase == REQUEST_QUEUED);
     request_drop(rq);
 }

@@ -53,14 +53,6 @@ struct streams {
     struct census census;
 };
 
-static uint64_t clock_ms(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
 /* ---- what has changed ---- */
 
 static uint64_t mix(uint64_t digest, uint64_t value)
@@ -168,7 +160,7 @@ static bool has_news(const struct stream *stream, uint64_t now)
 
 static void wake(struct streams *streams)
 {
-    uint64_t now = clock_ms();
+    uint64_t now = app_clock_ms();
 
     for (struct stream *stream = streams->list; stream != NULL; stream = stream->next) {
         if (!stream->suspended || !has_news(stream, now))
@@ -235,7 +227,7 @@ static ssize_t read_stream(void *ctx, uint64_t position, char *buf, size_t max)
 {
     struct stream *stream = ctx;
     struct streams *streams = stream->streams;
-    uint64_t now = clock_ms();
+    uint64_t now = app_clock_ms();
     ssize_t count = 0;
 
     (void)position;
@@ -258,7 +250,7 @@ static ssize_t read_stream(void *ctx, uint64_t position, char *buf, size_t max)
 struct stream *stream_open(struct streams *streams, struct request *rq)
 {
     struct stream *stream = calloc(1, sizeof(*stream));
-    uint64_t now = clock_ms();
+    uint64_t now = app_clock_ms();
 
     if (stream == NULL)
         return NULL;

@@ -128,7 +128,7 @@ describe("webhooks", () => {
     await until(async () => (await show(hook)).failures >= 1, "a failure");
     const waiting = await show(hook);
     assert.deepEqual([waiting.queued, waiting.delivered], [2, 0]);
-    assert.ok(waiting.last_error && waiting.next_at);
+    assert.ok(waiting.last_error && waiting.next_at, JSON.stringify(waiting));
     await otad.restart("SIGKILL");
     await otad.expect(200, "POST", `/api/v1/rollouts/${rollout.id}/pause`);
     const back = new Receiver();
@@ -158,6 +158,34 @@ describe("webhooks", () => {
     await remove(redirected);
     await remove(fine);
     await good.close();
+  });
+
+  test("a hook that takes its message and never answers keeps no other waiting, nor the server from ending", async () => {
+    const stalling = new Receiver();
+    const healthy = new Receiver();
+    await Promise.all([stalling.listen(), healthy.listen()]);
+    stalling.server.removeAllListeners("request").on("request", (request) => request.resume());
+    const stuck = await add({ url: stalling.url });
+    const fine = await add({ url: healthy.url });
+    await otad.expect(200, "POST", `/api/v1/webhooks/${stuck.id}/test`);
+    await until(() => new Promise((resolve) => stalling.server.getConnections((_, count) => resolve(count > 0))), "the stalling one to have it");
+    const began = Date.now();
+    for (let i = 0; i < 20; i++) await otad.expect(200, "POST", `/api/v1/webhooks/${fine.id}/test`);
+    await until(() => healthy.got.length === 20, "all messages of the other");
+    assert.ok(Date.now() - began < 5000, `${Date.now() - began} ms`);
+    const order = healthy.got.map(({ headers }) => Number(headers["otad-delivery"]));
+    assert.deepEqual(order, [...order].sort((a, b) => a - b), "in order");
+    assert.deepEqual([(await show(stuck)).failures, (await show(stuck)).queued], [0, 1], "the first is still on its way");
+    await until(async () => (await show(stuck)).failures === 1, "its time to be over", 20000);
+    assert.match((await show(stuck)).last_error, /[Tt]imeout/);
+    await otad.expect(200, "PATCH", `/api/v1/webhooks/${stuck.id}`, { body: {} }); // tried at once
+    await until(() => new Promise((resolve) => stalling.server.getConnections((_, count) => resolve(count > 0))), "the second try");
+    const ending = Date.now();
+    await otad.restart();
+    assert.ok(Date.now() - ending < 8000, `${Date.now() - ending} ms`);
+    await Promise.all([stalling.close(), healthy.close()]);
+    await remove(stuck);
+    await remove(fine);
   });
 
   test("what is no hook is refused", async () => {
