@@ -5,13 +5,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "db/firmware.h"
 #include "server/blobs.h"
+#include "server/command_line.h"
 
 #define PATH_CAP 1200
 
@@ -147,16 +147,11 @@ static bool run(struct backup *backup)
 
 static bool read_options(struct backup *backup, int argc, char **args)
 {
-    *backup = (struct backup){.from = getenv("OTAD_DATA")};
-    for (int i = 0; i + 1 < argc; i += 2) {
-        if (strcmp(args[i], "--data") == 0)
-            backup->from = args[i + 1];
-        else if (strcmp(args[i], "--to") == 0)
-            backup->to = args[i + 1];
-        else
-            return false;
-    }
-    return argc % 2 == 0 && backup->from != NULL && backup->to != NULL &&
+    const struct command_flag flags[] = {{"--data", &backup->from, true},
+                                         {"--to", &backup->to, true}};
+
+    backup->files = 0;
+    return command_read_flags(flags, sizeof(flags) / sizeof(flags[0]), argc, args) &&
            strlen(backup->from) < 1024 && strlen(backup->to) < 1024;
 }
 

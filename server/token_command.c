@@ -3,17 +3,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "db/tokens.h"
 #include "server/app.h"
 #include "server/audit.h"
+#include "server/command_line.h"
 #include "server/request.h"
 #include "server/secret.h"
-
-#define PATH_CAP 1152
 
 static int add(struct db *db, const char *name, enum role role, struct secret *secret)
 {
@@ -67,54 +65,30 @@ bool token_make_first(struct db *db, const char *path, char *error, size_t cap)
     return code == DB_OK;
 }
 
-struct options {
-    const char *data;
-    const char *name;
-    const char *role;
-};
-
-static bool read_options(struct options *options, int argc, char **args)
-{
-    *options = (struct options){.data = getenv("OTAD_DATA")};
-    for (int i = 0; i + 1 < argc; i += 2) {
-        if (strcmp(args[i], "--data") == 0)
-            options->data = args[i + 1];
-        else if (strcmp(args[i], "--name") == 0)
-            options->name = args[i + 1];
-        else if (strcmp(args[i], "--role") == 0)
-            options->role = args[i + 1];
-        else
-            return false;
-    }
-    return argc % 2 == 0 && options->data != NULL && options->name != NULL && options->role != NULL;
-}
-
 int token_add_command(int argc, char **args)
 {
-    struct options options;
+    const char *data, *name, *word;
+    const struct command_flag flags[] = {
+        {"--data", &data, true}, {"--name", &name, true}, {"--role", &word, true}};
     struct secret secret;
-    char path[PATH_CAP];
     struct db *db;
     enum role role;
     int error;
 
-    if (!read_options(&options, argc, args) || !role_parse(&role, options.role)) {
+    if (!command_read_flags(flags, sizeof(flags) / sizeof(flags[0]), argc, args) ||
+        !command_read_role(word, &role)) {
         fprintf(stderr, "usage: otad token add --data DIR --name NAME --role "
                         "viewer|operator|admin\n");
         return 2;
     }
-    snprintf(path, sizeof(path), "%s/otad.db", options.data);
-    error = db_open(&db, path, DB_KEEPER);
-    if (error != DB_OK) {
-        fprintf(stderr, "otad: %s: %s; has otad been started there once?\n", path,
-                db_error_name(error));
+    db = command_open_db(data);
+    if (db == NULL)
         return 1;
-    }
     error = db_begin(db);
     if (error == DB_OK)
-        error = add(db, options.name, role, &secret);
+        error = add(db, name, role, &secret);
     if (error == DB_OK)
-        error = audit_command(db, "tokens.create", options.name);
+        error = audit_command(db, "tokens.create", name);
     if (error == DB_OK)
         error = db_commit(db);
     db_close(db);

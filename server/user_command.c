@@ -2,15 +2,13 @@
 
 #include <openssl/crypto.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "db/users.h"
 #include "server/app.h"
+#include "server/command_line.h"
 #include "server/password.h"
 #include "server/request.h"
-
-#define PATH_CAP 1152
 
 struct options {
     const char *data;
@@ -34,20 +32,12 @@ static int usage(void)
 
 static bool read_options(struct options *options, int argc, char **args)
 {
-    *options = (struct options){.data = getenv("OTAD_DATA")};
-    for (int i = 0; i + 1 < argc; i += 2) {
-        if (strcmp(args[i], "--data") == 0)
-            options->data = args[i + 1];
-        else if (strcmp(args[i], "--name") == 0)
-            options->name = args[i + 1];
-        else if (strcmp(args[i], "--role") == 0)
-            options->role = args[i + 1];
-        else if (strcmp(args[i], "--password-file") == 0)
-            options->password_file = args[i + 1];
-        else
-            return false;
-    }
-    return argc % 2 == 0 && options->data != NULL;
+    const struct command_flag flags[] = {{"--data", &options->data, true},
+                                         {"--name", &options->name, false},
+                                         {"--role", &options->role, false},
+                                         {"--password-file", &options->password_file, false}};
+
+    return command_read_flags(flags, sizeof(flags) / sizeof(flags[0]), argc, args);
 }
 
 static int fail(const char *what, const char *why)
@@ -110,7 +100,7 @@ static int add(struct db *db, const struct options *options)
     int status;
     int error;
 
-    if (options->name == NULL || options->role == NULL || !role_parse(&role, options->role))
+    if (options->name == NULL || options->role == NULL || !command_read_role(options->role, &role))
         return usage();
     if (strlen(options->name) > DB_LABEL_MAX || options->name[0] == '\0') {
         fprintf(stderr, "otad: a user's name has 1 to %d characters\n", DB_LABEL_MAX);
@@ -203,23 +193,17 @@ int user_command(int argc, char **args)
         {"add", add}, {"password", change_password}, {"remove", remove_user}, {"list", list}};
     int (*run)(struct db * db, const struct options *options) = NULL;
     struct options options;
-    char path[PATH_CAP];
     struct db *db;
     int status;
-    int error;
 
     for (size_t i = 0; argc > 0 && i < sizeof(commands) / sizeof(commands[0]); i++)
         if (strcmp(commands[i].name, args[0]) == 0)
             run = commands[i].run;
     if (run == NULL || !read_options(&options, argc - 1, args + 1))
         return usage();
-    snprintf(path, sizeof(path), "%s/otad.db", options.data);
-    error = db_open(&db, path, DB_KEEPER);
-    if (error != DB_OK) {
-        fprintf(stderr, "otad: %s: %s; has otad been started there once?\n", path,
-                db_error_name(error));
+    db = command_open_db(options.data);
+    if (db == NULL)
         return 1;
-    }
     status = run(db, &options);
     db_close(db);
     return status;
