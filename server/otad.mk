@@ -23,10 +23,11 @@ $(B)/otad: $(B)/obj/server/main.o $(filter %.a,$(OTAD_LIBS))
 	@echo "  LD    $@"
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(OTAD_LIBS)
 
-UNIT_TESTS += test_db test_writer test_fleet test_server_text test_tags test_hooks
+UNIT_TESTS += test_db test_writer test_fleet test_server_text test_tags test_hooks test_patches
 TEST_LIBS_test_db := $(B)/libdb.a -lsqlite3
 TEST_LIBS_test_writer := $(OTAD_LIBS)
 TEST_LIBS_test_fleet := $(OTAD_LIBS)
 TEST_LIBS_test_server_text := $(OTAD_LIBS)
 TEST_LIBS_test_tags := $(OTAD_LIBS)
 TEST_LIBS_test_hooks := $(OTAD_LIBS)
+TEST_LIBS_test_patches := $(OTAD_LIBS)

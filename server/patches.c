@@ -21,11 +21,13 @@ struct entry {
     uint32_t len;
     uint32_t devices; /* that would take it, as far as was heard */
     struct entry *next;
+    struct entry *next_file; /* of those that are ready */
 };
 
 struct patches {
     pthread_mutex_t lock;
-    struct entry *buckets[BUCKETS];
+    struct entry *buckets[BUCKETS]; /* by pair */
+    struct entry *files[BUCKETS];   /* by file, of those that are ready */
     size_t count;
 };
 
@@ -72,6 +74,39 @@ static struct entry **find(struct patches *patches, const struct patch_pair *pai
     while (*link != NULL && memcmp(&(*link)->pair, pair, sizeof(*pair)) != 0)
         link = &(*link)->next;
     return link;
+}
+
+static struct entry **file_bucket(struct patches *patches, const uint8_t sha256[OTA_HASH_LEN])
+{
+    return &patches->files[((unsigned)sha256[0] << 8 | sha256[1]) % BUCKETS];
+}
+
+static struct entry *find_file(struct patches *patches, const uint8_t sha256[OTA_HASH_LEN])
+{
+    struct entry *entry = *file_bucket(patches, sha256);
+
+    while (entry != NULL && memcmp(entry->sha256, sha256, OTA_HASH_LEN) != 0)
+        entry = entry->next_file;
+    return entry;
+}
+
+/* Does nothing for an entry that is not ready. */
+static void unlink_file(struct patches *patches, const struct entry *entry)
+{
+    struct entry **link = file_bucket(patches, entry->sha256);
+
+    while (*link != NULL && *link != entry)
+        link = &(*link)->next_file;
+    if (*link != NULL)
+        *link = entry->next_file;
+}
+
+static void link_file(struct patches *patches, struct entry *entry)
+{
+    struct entry **link = file_bucket(patches, entry->sha256);
+
+    entry->next_file = *link;
+    *link = entry;
 }
 
 static struct entry *find_or_add(struct patches *patches, const struct patch_pair *pair)
@@ -122,12 +157,13 @@ static struct entry *want(struct patches *patches, const struct patch_pair *pair
     return entry;
 }
 
-static struct entry *first(struct patches *patches,
-                           bool (*wanted)(const struct entry *, const void *), const void *what)
+/* One of the patches from or to an image. */
+static struct entry *find_image(struct patches *patches, const uint8_t image[OTA_HASH_LEN])
 {
     for (size_t i = 0; i < BUCKETS; i++)
         for (struct entry *entry = patches->buckets[i]; entry != NULL; entry = entry->next)
-            if (wanted(entry, what))
+            if (memcmp(entry->pair.image, image, OTA_HASH_LEN) == 0 ||
+                memcmp(entry->pair.base, image, OTA_HASH_LEN) == 0)
                 return entry;
     return NULL;
 }
@@ -197,9 +233,12 @@ void patches_settle(struct patches *patches, const struct patch_pair *pair, uint
     pthread_mutex_lock(&patches->lock);
     entry = *find(patches, pair);
     if (entry != NULL) {
+        unlink_file(patches, entry);
         entry->state = sha256 != NULL ? ENTRY_READY : ENTRY_USELESS;
         entry->len = len;
         memcpy(entry->sha256, sha256 != NULL ? sha256 : NO_HASH, OTA_HASH_LEN);
+        if (entry->state == ENTRY_READY)
+            link_file(patches, entry);
     }
     pthread_mutex_unlock(&patches->lock);
 }
@@ -215,28 +254,17 @@ uint32_t patches_packed_len(struct patches *patches, const uint8_t image[OTA_HAS
     return patch.len;
 }
 
-static bool has_file(const struct entry *entry, const void *sha256)
-{
-    return entry->state == ENTRY_READY && memcmp(entry->sha256, sha256, OTA_HASH_LEN) == 0;
-}
-
 bool patches_image(struct patches *patches, const uint8_t sha256[OTA_HASH_LEN],
                    uint8_t image[OTA_HASH_LEN])
 {
     const struct entry *entry;
 
     pthread_mutex_lock(&patches->lock);
-    entry = first(patches, has_file, sha256);
+    entry = find_file(patches, sha256);
     if (entry != NULL)
         memcpy(image, entry->pair.image, OTA_HASH_LEN);
     pthread_mutex_unlock(&patches->lock);
     return entry != NULL;
-}
-
-static bool has_image(const struct entry *entry, const void *image)
-{
-    return memcmp(entry->pair.image, image, OTA_HASH_LEN) == 0 ||
-           memcmp(entry->pair.base, image, OTA_HASH_LEN) == 0;
 }
 
 bool patches_forget(struct patches *patches, const uint8_t image[OTA_HASH_LEN],
@@ -245,8 +273,9 @@ bool patches_forget(struct patches *patches, const uint8_t image[OTA_HASH_LEN],
     struct entry *entry;
 
     pthread_mutex_lock(&patches->lock);
-    entry = first(patches, has_image, image);
+    entry = find_image(patches, image);
     if (entry != NULL) {
+        unlink_file(patches, entry);
         *find(patches, &entry->pair) = entry->next;
         memcpy(sha256, entry->sha256, OTA_HASH_LEN);
         patches->count--;
