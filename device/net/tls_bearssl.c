@@ -462,7 +462,7 @@ void ota_tls_init(struct ota_tls *tls, const struct ota_tls_config *config)
     ota_tls_x509_init(&tls->x509, config->anchors, config->anchor_count);
     ota_tls_profile(&tls->client, &tls->x509.minimal);
     br_ssl_engine_set_x509(&tls->client.eng, &tls->x509.vtable);
-    br_ssl_engine_set_buffer(&tls->client.eng, tls->records, sizeof tls->records, 0);
+    br_ssl_engine_set_buffer(&tls->client.eng, config->records, config->records_len, 0);
     if (config->identity != NULL)
         ota_tls_profile_identity(&tls->client, config->identity->chain, config->identity->chain_len,
                                  &config->identity->key);

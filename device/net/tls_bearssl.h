@@ -13,8 +13,8 @@
  * and the next piece comes only when it was given back with altcp_recved(). What is not taken stays
  * in TCP's window, so flash sets the pace here too.
  *
- * Memory: struct ota_tls, the caller's, one connection at a time; no heap but lwIP's own pools.
- * Call everything from lwIP's context.
+ * Memory: struct ota_tls and its records, the caller's, one connection at a time; no heap but
+ * lwIP's own pools. Call everything from lwIP's context.
  */
 #ifndef OTA_DEVICE_NET_TLS_BEARSSL_H
 #define OTA_DEVICE_NET_TLS_BEARSSL_H
@@ -29,13 +29,13 @@
 
 #include "device/net/tls_x509.h"
 
-/* Largest record the server may send. A server that honours max_fragment_length (OpenSSL, GnuTLS)
- * may be served by less: 4096 saves 12 KB. Others (Go's, for one) send 16384 and would be refused.
+/* Largest record that a server may send. One that honours max_fragment_length (OpenSSL, GnuTLS) may
+ * be asked for 4096, 2048, 1024 or 512 at most; others (Go's, for one) send 16384 all the same, and
+ * are refused then.
  */
-#ifndef OTA_TLS_RECORD_MAX
 #define OTA_TLS_RECORD_MAX 16384
-#endif
 #define OTA_TLS_RECORD_OVERHEAD 325 /* header, MAC and padding: BearSSL's MAX_IN_OVERHEAD */
+#define OTA_TLS_RECORDS_LEN(record_max) ((record_max) + OTA_TLS_RECORD_OVERHEAD)
 #define OTA_TLS_ENTROPY_LEN 32
 
 /* What a device shows when the server asks who it is: P-256. */
@@ -51,7 +51,9 @@ struct ota_tls_config {
     const br_x509_trust_anchor *anchors;
     size_t anchor_count;
     const struct ota_tls_identity *identity; /* NULL for none */
-    void *ctx;                               /* of the functions below */
+    uint8_t *records;   /* where a record is decrypted, in place; the connection's own */
+    size_t records_len; /* OTA_TLS_RECORDS_LEN() of the largest */
+    void *ctx;          /* of the functions below */
     /* OTA_OK or a negative error: then no connection is made. */
     int (*random)(void *ctx, void *buf, size_t len);
     /* Seconds since 1970 that have certainly passed. */
@@ -78,7 +80,6 @@ struct ota_tls {
     br_ssl_client_context client;
     struct ota_tls_x509 x509;
     br_ssl_client_certificate_ec_context certificate;
-    uint8_t records[OTA_TLS_RECORD_MAX + OTA_TLS_RECORD_OVERHEAD];
 };
 
 /* No connection yet. `config` is kept. */

@@ -25,6 +25,7 @@ const DOWNLOAD = 0x140000; // in the flash file of an F429: one sector into the 
 const DOWNLOAD_END = 0x200000;
 const IMAGE_LEN = 256 * 1024;
 export const SERVER_NAME = "ota.test";
+export const STACK_LEN = 8192; // what app.ld keeps free
 
 // make board-test: everything. Otherwise samples of it, for make test.
 export const FULL = process.env.BOARD_TEST === "full";

@@ -5,7 +5,7 @@ import { after, before, test } from "node:test";
 
 import { Mosquitto } from "../support/broker.mjs";
 import { sleep } from "../e2e/house.mjs";
-import { BoardHouse, makeRelease } from "./board-house.mjs";
+import { BoardHouse, makeRelease, STACK_LEN } from "./board-house.mjs";
 import { TlsWire } from "./tls-wire.mjs";
 
 const FAST_MS = 2000; // from the start of a rollout to the first request for firmware
@@ -84,7 +84,7 @@ test("by long poll: a board that waits asks for the release within two seconds",
   });
 });
 
-test("by MQTT over TLS: a board that listens is told of the release and asks for it", async (t) => {
+test("by MQTT over TLS: a board that listens is told of the release, and installs it over its other connection", async (t) => {
   broker.certify("listen");
   const board = house.addBoard("listen", first, {
     port: wire.port,
@@ -97,4 +97,6 @@ test("by MQTT over TLS: a board that listens is told of the release and asks for
   console.log(`# ${board.id}: from start to the first range in ${ms} ms`);
   assert.ok(ms < BOUND_MS, `${ms} ms`);
   assert.match(board.said(), /mqtt: told to poll/);
+  const { memory } = await board.stop();
+  assert.ok(memory.stack > 1000 && memory.stack <= STACK_LEN, `${memory.stack} bytes of stack`);
 });

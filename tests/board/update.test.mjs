@@ -4,11 +4,9 @@ import fs from "node:fs";
 import { after, before, describe, test } from "node:test";
 
 import { Wire } from "../e2e/house.mjs";
-import { APPLICATION, APPS, BoardHouse, makeAuthority, makeCertificate, makeRelease, STATUS, whenFull } from "./board-house.mjs";
+import { APPLICATION, APPS, BoardHouse, makeAuthority, makeCertificate, makeRelease, STACK_LEN, STATUS, whenFull } from "./board-house.mjs";
 import { ARM } from "./run-board.mjs";
 import { TlsWire } from "./tls-wire.mjs";
-
-const STACK_LEN = 8192; // what app.ld keeps free
 
 describe("a board", { concurrency: 3 }, () => {
   let house;

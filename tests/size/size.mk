@@ -8,5 +8,5 @@ $(SIZE_CORE): $(patsubst %.c,$(APP)/%.o,tests/size/core.c $(APP_CORE_SOURCES) $(
 	    -Wl,--unresolved-symbols=ignore-all -o $@ $^
 
 .PHONY: size
-size: bootloader $(SIZE_CORE) $(ARM)/nucleo-f429zi.elf ## flash, RAM and stack of the firmware; fails past the limits
+size: bootloader $(SIZE_CORE) $(ARM)/nucleo-f429zi.elf $(ARM)/nucleo-f429zi-mqtt.elf ## flash, RAM and stack of the firmware; fails past the limits
 	@node tests/size/size.mjs --build $(ARM) --size $(ARM_SIZE)

@@ -5,16 +5,24 @@
  *     broker_mqtt.c    it does, if it was provisioned with a broker; a second TLS connection
  *
  * make build/arm/nucleo-f429zi-mqtt.bin links the latter.
+ *
+ * With it, the server's connection has records of 4 KB instead of 16, so that all fits 64 KB. otad,
+ * and proxies on OpenSSL, send none that are longer when they are asked; Go's do (docs/tls.md).
  */
 #ifndef NUCLEO_BROKER_H
 #define NUCLEO_BROKER_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "device/core/client.h"
 #include "device/port/provision.h"
 
 struct broker;
+
+/* Of the server's connection: struct ota_tls_config. */
+extern uint8_t server_records[];
+extern const size_t server_records_len;
 
 struct broker_config {
     const struct ota_provision *provision;

@@ -3,11 +3,17 @@
 #include "device/net/mqtt_lwip.h"
 #include "device/net/tls_bearssl.h"
 
+#define RECORD_MAX 4096
+
+uint8_t server_records[OTA_TLS_RECORDS_LEN(RECORD_MAX)];
+const size_t server_records_len = sizeof server_records;
+
 struct broker {
     const struct broker_config *config;
     struct ota_tls_identity identity;
     struct ota_tls_config tls_config;
     struct ota_tls tls;
+    uint8_t records[OTA_TLS_RECORDS_LEN(RECORD_MAX)];
     altcp_allocator_t allocator;
     struct ota_mqtt_config mqtt_config;
     struct ota_mqtt mqtt;
@@ -43,6 +49,8 @@ static void start_tls(struct broker *broker)
         .anchors = provision->anchors,
         .anchor_count = provision->anchor_count,
         .identity = provision->chain_len > 0 ? &broker->identity : NULL,
+        .records = broker->records,
+        .records_len = sizeof broker->records,
         .ctx = config->ctx,
         .random = config->random,
         .time_floor = config->time_floor,

@@ -81,6 +81,8 @@ static void start_tls(struct app *app)
         .anchors = provision->anchors,
         .anchor_count = provision->anchor_count,
         .identity = provision->chain_len > 0 ? &app->identity : NULL,
+        .records = server_records,
+        .records_len = server_records_len,
         .ctx = app,
         .random = stm32f4_platform.random,
         .time_floor = time_floor,

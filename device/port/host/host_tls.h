@@ -14,6 +14,7 @@ struct host_tls {
     struct ota_tls_config config;
     br_x509_trust_anchor anchors[HOST_TLS_ANCHORS_MAX];
     altcp_allocator_t allocator; /* for struct ota_lwip_config */
+    uint8_t records[OTA_TLS_RECORDS_LEN(OTA_TLS_RECORD_MAX)];
 };
 
 /* `name` is what the server's certificate must carry, `ca_file` has the CA's certificate. Both and

@@ -23,6 +23,7 @@
 #define LWIP_UDP 1
 #define LWIP_TCP 1
 #define LWIP_DNS 1
+#define DNS_TABLE_SIZE 2 /* names: the server's and the broker's */
 #define LWIP_DHCP 1
 #define LWIP_DHCP_DOES_ACD_CHECK 0 /* of lwIP 2.2: a module that 2.1 has not */
 #define LWIP_AUTOIP 0
