@@ -9,24 +9,15 @@
 #include "server/hook_worker.h"
 #include "server/json_writer.h"
 
+#define DEPLOYMENT_HEALTH "deployment.health"
+
 const char *const HOOKS_EVENTS[] = {
-    "rollout.created",
-    "rollout.scheduled",
-    "rollout.started",
-    "rollout.paused",
-    "rollout.resumed",
-    "rollout.met",
-    "rollout.unmet",
-    "rollout.advanced",
-    "rollout.halted",
-    "rollout.completed",
-    "rollout.cancelled",
-    "deployment.succeeded",
-    "deployment.failed",
-    "deployment.reverted",
-    "deployment.timed_out",
-    "deployment.unhealthy",
-    NULL,
+    "rollout.created",      "rollout.scheduled",   "rollout.started",
+    "rollout.paused",       "rollout.resumed",     "rollout.met",
+    "rollout.unmet",        "rollout.advanced",    "rollout.halted",
+    "rollout.completed",    "rollout.cancelled",   "deployment.succeeded",
+    "deployment.failed",    "deployment.reverted", "deployment.timed_out",
+    "deployment.unhealthy", DEPLOYMENT_HEALTH,     NULL,
 };
 
 /* The rollout's log has the orders' words; outside it is one word, by whomever it came. */
@@ -91,6 +82,16 @@ static bool is_told(enum deployment_state state)
     return state == DEPLOYMENT_SUCCEEDED || deployment_failure(state);
 }
 
+static void put_try(struct json_writer *body, const struct fleet_device *device,
+                    const struct fleet_try *try)
+{
+    json_put_int(body, "deployment", (int64_t)try->d.id);
+    json_put_int(body, "rollout", (int64_t)try->d.rollout_id);
+    json_put_string(body, "device", device->name);
+    json_put_int(body, "stage", try->d.stage + 1);
+    json_put_int(body, "attempt", try->d.attempt);
+}
+
 int hooks_tell_try(struct db *db, const struct fleet_device *device, const struct fleet_try *try,
                    uint64_t now)
 {
@@ -106,12 +107,25 @@ int hooks_tell_try(struct db *db, const struct fleet_device *device, const struc
     if (wanted <= 0)
         return wanted;
     begin(&body, text, sizeof(text), name, now);
-    json_put_int(&body, "deployment", (int64_t)try->d.id);
-    json_put_int(&body, "rollout", (int64_t)try->d.rollout_id);
-    json_put_string(&body, "device", device->name);
-    json_put_int(&body, "stage", try->d.stage + 1);
-    json_put_int(&body, "attempt", try->d.attempt);
+    put_try(&body, device, try);
     return tell(db, 0, name, &body, now);
+}
+
+int hooks_tell_health(struct db *db, const struct fleet_device *device, const struct fleet_try *try,
+                      const struct ota_report *report, uint64_t now)
+{
+    char text[DB_WEBHOOK_BODY_MAX + 1];
+    struct json_writer body;
+    int wanted = db_webhooks_want(db, DEPLOYMENT_HEALTH);
+
+    if (wanted <= 0)
+        return wanted;
+    begin(&body, text, sizeof(text), DEPLOYMENT_HEALTH, now);
+    put_try(&body, device, try);
+    json_put_int(&body, "events", report->events);
+    json_key(&body, "reason");
+    json_string_n(&body, report->reason.at, report->reason.len);
+    return tell(db, 0, DEPLOYMENT_HEALTH, &body, now);
 }
 
 int hooks_tell_ping(struct db *db, int64_t hook_id, uint64_t now)

@@ -23,6 +23,7 @@
 #include <stdint.h>
 
 #include "db/webhooks.h"
+#include "protocol/report.h"
 #include "server/fleet.h"
 
 #define HOOKS_MAX 16           /* webhooks of a server */
@@ -54,6 +55,9 @@ int hooks_tell_rollout(struct db *db, const struct fleet_rollout *rollout, const
 /* A try has come to one of its ends; nothing for other states. */
 int hooks_tell_try(struct db *db, const struct fleet_device *device, const struct fleet_try *try,
                    uint64_t now);
+/* A device has reported crashes of its application, whether a rollout still counts them or not. */
+int hooks_tell_health(struct db *db, const struct fleet_device *device, const struct fleet_try *try,
+                      const struct ota_report *report, uint64_t now);
 /* A message for one hook, to try it out. */
 int hooks_tell_ping(struct db *db, int64_t hook_id, uint64_t now);
 

@@ -367,7 +367,9 @@ static int note_health(struct db *db, const struct fleet_device *device, struct 
     error = steer_write_event(db, device, &past, (int)report->event, report, now);
     row->seq = (int64_t)report->seq;
     row->events = past.events;
-    return error != DB_OK ? error : db_deployment_update(db, row);
+    if (error == DB_OK)
+        error = db_deployment_update(db, row);
+    return error != DB_OK ? error : hooks_tell_health(db, device, &past, report, now);
 }
 
 /* A try that is not in memory any more may still be this device's: then the report is merely late.
@@ -490,5 +492,7 @@ int steer_report(const struct steer *steer, struct db *db, struct fleet_ref ref,
         error = write_saving(db, rollout, report);
     if (error == DB_OK && change.effect == DEPLOYMENT_MOVED)
         error = hooks_tell_try(db, device, try, now);
+    if (error == DB_OK && report->event == OTA_EVENT_HEALTH)
+        error = hooks_tell_health(db, device, try, report, now);
     return error != DB_OK ? error : steer_advance(steer, db, rollout, now);
 }

@@ -188,6 +188,27 @@ describe("webhooks", () => {
     await remove(fine);
   });
 
+  test("crashes long after a rollout are told, once for each report, and nobody is told who did not ask for it", async () => {
+    receiver.got = [];
+    const plain = await add();
+    const hook = await add({ events: ["deployment.health"] });
+    const { image, devices } = await release();
+    const rollout = await otad.rollout({ firmware: image.id, health_seconds: 0, stages: [{ percent: 100 }] });
+    const { deployment } = await devices[0].update(image);
+    assert.equal((await otad.showRollout(rollout.id)).state, "completed");
+    const report = (events, reason) => devices[0].report(deployment, "health", { events, reason });
+    await report(2, "watchdog");
+    await devices[0].poll();
+    await otad.restart(); // and its try is not in memory any more
+    const again = devices[0].reportBody(deployment, "health", { events: 3 });
+    for (let i = 0; i < 2; i++) await otad.expect(204, "POST", "/device/v1/reports", { token: devices[0].token, body: again });
+    const told = () => receiver.got.map(({ body }) => JSON.parse(body)).filter(({ event }) => event === "deployment.health");
+    await until(async () => (await show(hook)).delivered === 2 && (await show(plain)).queued === 0, "both to be told");
+    assert.deepEqual(told().map(({ device, rollout: of, events, reason }) => [device, of, events, reason]), [[devices[0].id, rollout.id, 2, "watchdog"], [devices[0].id, rollout.id, 3, ""]]);
+    await remove(plain);
+    await remove(hook);
+  });
+
   test("what is no hook is refused", async () => {
     const body = { name: "bad", url: "https://hooks.example/x" };
     const bad = [{ url: "ftp://hooks.example/x" }, { url: "file:///etc/passwd" }, { url: "gopher://hooks.example" }, { url: "https://user:secret@hooks.example/x" }, { url: "https://user@hooks.example/x" }, { url: "http://" }, { url: "hooks" }, { url: "/x" }, { url: "" }, { url: `https://h.example/${"x".repeat(512)}` }, { url: "http://h.example/\r\nX: y" }, { name: "" }, { events: [] }, { events: ["rollout.exploded"] }, { events: [5] }, { events: "rollout.halted" }, { enabled: "yes" }];
