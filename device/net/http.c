@@ -5,23 +5,15 @@
 #include "protocol/error.h"
 
 enum state {
-    STATE_STATUS, /* the status line up to its code */
-    STATE_REASON, /* and the rest of it */
-    STATE_STATUS_LF,
-    STATE_LINE, /* first byte of a field line, or of the empty one */
-    STATE_NAME,
-    STATE_VALUE,
-    STATE_VALUE_LF,
-    STATE_END_LF,     /* of the empty line behind head or trailer */
-    STATE_HEAD,       /* the head is complete and to be told */
-    STATE_LENGTH,     /* a body of `left` bytes more */
-    STATE_CLOSE,      /* a body that lasts until the peer closes */
-    STATE_CHUNK_LINE, /* digits of a chunk size */
-    STATE_CHUNK_EXTENSION,
-    STATE_CHUNK_LINE_LF,
+    STATE_STATUS, /* the first five end with a line */
+    STATE_FIELD,
+    STATE_CHUNK_SIZE,
+    STATE_CHUNK_END,
+    STATE_TRAILER,
+    STATE_HEAD,   /* the head is complete and to be told */
+    STATE_LENGTH, /* a body of `left` bytes more */
+    STATE_CLOSE,  /* a body that lasts until the peer closes */
     STATE_CHUNK,
-    STATE_CHUNK_CR,
-    STATE_CHUNK_LF,
     STATE_DONE,
     STATE_FAILED
 };
@@ -50,8 +42,8 @@ static const char *const field_names[FIELDS] = {
 };
 
 _Static_assert(FIELDS <= 8, "parser->seen has a bit for each field");
-_Static_assert(OTA_HTTP_VALUE_MAX < UINT8_MAX, "parser->text_len can say that a value is too long");
-_Static_assert(OTA_HTTP_VALUE_MAX >= OTA_HTTP_ETAG_MAX, "an ETag that we keep can be read");
+_Static_assert(OTA_HTTP_KEPT_MAX >= sizeof "etag:" + OTA_HTTP_ETAG_MAX, "an ETag can be read");
+_Static_assert(OTA_HTTP_CHUNK_LINE_MAX <= OTA_HTTP_KEPT_MAX, "a chunk size is read whole");
 _Static_assert(OTA_HTTP_HEAD_MAX < UINT16_MAX && OTA_HTTP_LINE_MAX < UINT16_MAX, "lengths fit");
 
 void ota_http_parser_init(struct ota_http_parser *parser)
@@ -65,19 +57,6 @@ struct reader {
     const char *at;
     const char *end;
 };
-
-static struct reader value_of(const struct ota_http_parser *parser)
-{
-    return (struct reader){parser->text, parser->text + parser->text_len};
-}
-
-static bool read_char(struct reader *reader, char wanted)
-{
-    if (reader->at == reader->end || *reader->at != wanted)
-        return false;
-    reader->at++;
-    return true;
-}
 
 static bool is_digit(char c)
 {
@@ -116,7 +95,7 @@ static bool is_decimal(struct reader reader, uint32_t *value)
     return read_decimal(&reader, value) && reader.at == reader.end;
 }
 
-/* A lower-case word, without regard to case. */
+/* A word, lower-case here, without regard to case there. */
 static bool read_word(struct reader *reader, const char *word)
 {
     const char *at = reader->at;
@@ -135,80 +114,61 @@ static bool is_word(struct reader reader, const char *word)
 
 /* ---- what the fields say ---- */
 
-static int take_length(const struct ota_http_parser *parser, struct ota_http_response *response)
+static int take_length(struct reader value, struct ota_http_response *response)
 {
-    response->has_length = is_decimal(value_of(parser), &response->length);
+    response->has_length = is_decimal(value, &response->length);
     return response->has_length ? OTA_OK : OTA_E_HTTP;
 }
 
 /* "bytes" SP first "-" last "/" total, RFC 9110 section 14.4. The form without a range that stands
  * in a 416 is accepted and says nothing; an unknown total is of no use to a client that was told
  * the size and is refused. */
-static int take_range(const struct ota_http_parser *parser, struct ota_http_response *response)
+static int take_range(struct reader value, struct ota_http_response *response)
 {
-    struct reader reader = value_of(parser);
     uint32_t total;
-    if (!read_word(&reader, "bytes "))
+
+    if (!read_word(&value, "bytes "))
         return OTA_E_HTTP;
-    if (read_char(&reader, '*')) {
-        bool whole = read_char(&reader, '/') && read_decimal(&reader, &total);
-        return whole && reader.at == reader.end ? OTA_OK : OTA_E_HTTP;
-    }
-    if (!read_decimal(&reader, &response->range_start) || !read_char(&reader, '-') ||
-        !read_decimal(&reader, &response->range_end) || !read_char(&reader, '/') ||
-        !read_decimal(&reader, &response->range_total) || reader.at != reader.end ||
-        response->range_start > response->range_end ||
-        response->range_end >= response->range_total) {
+    if (read_word(&value, "*/"))
+        return is_decimal(value, &total) ? OTA_OK : OTA_E_HTTP;
+    if (!read_decimal(&value, &response->range_start) || !read_word(&value, "-") ||
+        !read_decimal(&value, &response->range_end) || !read_word(&value, "/") ||
+        !is_decimal(value, &response->range_total) || response->range_start > response->range_end ||
+        response->range_end >= response->range_total)
         return OTA_E_HTTP;
-    }
     response->has_range = true;
     return OTA_OK;
 }
 
 /* A strong entity tag, RFC 9110 section 8.8.3; a weak or overlong one counts as none. */
-static void take_etag(const struct ota_http_parser *parser, struct ota_http_response *response)
+static void take_etag(struct reader value, struct ota_http_response *response)
 {
-    size_t len = parser->text_len;
-    if (len < 2 || len > OTA_HTTP_ETAG_MAX || parser->text[0] != '"' ||
-        parser->text[len - 1] != '"') {
+    size_t len = (size_t)(value.end - value.at);
+
+    if (len < 2 || len > OTA_HTTP_ETAG_MAX || *value.at != '"' || value.end[-1] != '"')
         return;
-    }
-    for (size_t i = 1; i + 1 < len; i++) {
-        if (parser->text[i] <= ' ' || parser->text[i] > '~' || parser->text[i] == '"')
+    for (const char *at = value.at + 1; at < value.end - 1; at++) {
+        if (*at <= ' ' || *at > '~' || *at == '"')
             return;
     }
-    memcpy(response->etag, parser->text, len);
+    memcpy(response->etag, value.at, len);
     response->etag[len] = '\0';
 }
 
-/* Seconds; the other form is a date, and we have no clock. */
-static void take_retry_after(const struct ota_http_parser *parser,
-                             struct ota_http_response *response)
+/* A comma-separated list; one that we couldn't read may hold a "close". */
+static bool is_close(struct reader value)
 {
-    response->has_retry_after = is_decimal(value_of(parser), &response->retry_after_seconds);
-}
+    struct reader token = value;
+    bool close = value.at == value.end;
 
-/* A comma-separated list. */
-static void take_connection(struct ota_http_parser *parser)
-{
-    struct reader reader = value_of(parser);
-    struct reader token = reader;
-
-    for (; reader.at <= reader.end; reader.at++) {
-        if (reader.at != reader.end && *reader.at != ',' && !is_blank(*reader.at))
+    for (; value.at <= value.end; value.at++) {
+        if (value.at != value.end && *value.at != ',' && !is_blank(*value.at))
             continue;
-        token.end = reader.at;
-        parser->close |= is_word(token, "close");
-        token.at = reader.at + 1;
+        token.end = value.at;
+        close |= is_word(token, "close");
+        token.at = value.at + 1;
     }
-}
-
-static int take_transfer_encoding(struct ota_http_parser *parser)
-{
-    if (!is_word(value_of(parser), "chunked"))
-        return OTA_E_HTTP;
-    parser->chunked = true;
-    return OTA_OK;
+    return close;
 }
 
 /* Connection and Content-Encoding are lists and may stand more than once. */
@@ -217,39 +177,34 @@ static bool is_list(enum field field)
     return field == FIELD_CONNECTION || field == FIELD_CONTENT_ENCODING;
 }
 
-static int take_field(struct ota_http_parser *parser, struct ota_http_response *response)
+static int take_field(struct ota_http_parser *parser, struct ota_http_response *response,
+                      enum field field, struct reader value)
 {
-    enum field field = (enum field)parser->field;
-    uint8_t bit = (uint8_t)(1U << parser->field);
+    uint8_t bit = (uint8_t)(1U << field);
 
     if (field != FIELD_OTHER && (parser->seen & bit) != 0 && !is_list(field))
         return OTA_E_HTTP;
     parser->seen |= bit;
-    /* A value too long to read counts as none: where one has to be, that is refused below. It may
-     * hide a "close" and a content coding. */
-    if (parser->text_len > OTA_HTTP_VALUE_MAX) {
-        parser->text_len = 0;
-        parser->close |= field == FIELD_CONNECTION;
-    }
 
     switch (field) {
     case FIELD_CONTENT_LENGTH:
-        return take_length(parser, response);
+        return take_length(value, response);
     case FIELD_CONTENT_RANGE:
-        return take_range(parser, response);
+        return take_range(value, response);
     case FIELD_TRANSFER_ENCODING:
-        return take_transfer_encoding(parser);
+        parser->chunked = is_word(value, "chunked");
+        return parser->chunked ? OTA_OK : OTA_E_HTTP;
     case FIELD_CONTENT_ENCODING:
-        response->coded |= !is_word(value_of(parser), "identity");
+        response->coded |= !is_word(value, "identity");
         break;
     case FIELD_CONNECTION:
-        take_connection(parser);
+        parser->close |= is_close(value);
         break;
     case FIELD_ETAG:
-        take_etag(parser, response);
+        take_etag(value, response);
         break;
-    case FIELD_RETRY_AFTER:
-        take_retry_after(parser, response);
+    case FIELD_RETRY_AFTER: /* seconds; the other form is a date, and we have no clock */
+        response->has_retry_after = is_decimal(value, &response->retry_after_seconds);
         break;
     case FIELD_OTHER:
     case FIELDS:
@@ -259,6 +214,32 @@ static int take_field(struct ota_http_parser *parser, struct ota_http_response *
 }
 
 /* ---- lines ---- */
+
+/* What was kept of the line. */
+static struct reader kept(const struct ota_http_parser *parser)
+{
+    size_t len = parser->line_len < OTA_HTTP_KEPT_MAX ? parser->line_len : OTA_HTTP_KEPT_MAX;
+
+    return (struct reader){parser->line, parser->line + len};
+}
+
+/* Exactly "HTTP/1." DIGIT SP 3DIGIT, then SP or the end of the line: RFC 9112 section 4. */
+static int take_status(struct ota_http_parser *parser, struct ota_http_response *response)
+{
+    const char *line = parser->line;
+
+    if (parser->line_len < 12 || memcmp(line, "HTTP/1.", 7) != 0 || !is_digit(line[7]) ||
+        line[8] != ' ' || (parser->line_len > 12 && line[12] != ' '))
+        return OTA_E_HTTP;
+    for (unsigned i = 9; i < 12; i++) {
+        if (!is_digit(line[i]))
+            return OTA_E_HTTP;
+        response->status = response->status * 10 + (line[i] - '0');
+    }
+    parser->old = line[7] == '0';
+    parser->state = STATE_FIELD;
+    return response->status >= 100 && response->status <= 599 ? OTA_OK : OTA_E_HTTP;
+}
 
 /* tchar of RFC 9110 section 5.6.2. */
 static bool is_token_char(char c)
@@ -271,107 +252,38 @@ static bool is_token_char(char c)
     return is_digit(c) || (lower(c) >= 'a' && lower(c) <= 'z');
 }
 
-/* VCHAR, obs-text, SP and HTAB of section 5.5. */
-static bool is_text_char(char c)
+static enum field find_field(struct reader name)
 {
-    return (unsigned char)c >= ' ' ? c != 0x7f : c == '\t';
+    unsigned field = FIELDS - 1;
+
+    while (field > FIELD_OTHER && !is_word(name, field_names[field]))
+        field--;
+    return (enum field)field;
 }
 
-static void keep(struct ota_http_parser *parser, char c)
+/* A token, a colon, and the value with blanks around it. Fields of a trailer say nothing that we'd
+ * believe. */
+static int take_field_line(struct ota_http_parser *parser, struct ota_http_response *response)
 {
-    if (parser->text_len < OTA_HTTP_VALUE_MAX)
-        parser->text[parser->text_len] = c;
-    if (parser->text_len <= OTA_HTTP_VALUE_MAX)
-        parser->text_len++;
-}
+    struct reader value = kept(parser);
+    struct reader name = {value.at, value.at};
 
-/* Exactly "HTTP/1." DIGIT SP 3DIGIT, then SP or the end of the line: RFC 9112 section 4. */
-static int step_status(struct ota_http_parser *parser, struct ota_http_response *response, char c)
-{
-    static const char pattern[] = "HTTP/1.d ddd";
-    if (parser->text_len < sizeof pattern - 1) {
-        char wanted = pattern[parser->text_len];
-        keep(parser, c);
-        return (wanted == 'd' ? is_digit(c) : c == wanted) ? OTA_OK : OTA_E_HTTP;
-    }
-    response->status =
-        (parser->text[9] - '0') * 100 + (parser->text[10] - '0') * 10 + (parser->text[11] - '0');
-    parser->old = parser->text[7] == '0';
-    if (response->status < 100 || response->status > 599 || (c != ' ' && c != '\r'))
-        return OTA_E_HTTP;
-    parser->state = c == ' ' ? STATE_REASON : STATE_STATUS_LF;
-    return OTA_OK;
-}
-
-static int step_reason(struct ota_http_parser *parser, char c)
-{
-    if (c == '\r') {
-        parser->state = STATE_STATUS_LF;
-        return OTA_OK;
-    }
-    return is_text_char(c) ? OTA_OK : OTA_E_HTTP;
-}
-
-static int step_lf(struct ota_http_parser *parser, char c, enum state next)
-{
-    if (c != '\n')
-        return OTA_E_HTTP;
-    parser->state = (uint8_t)next;
-    parser->line_len = 0;
-    parser->text_len = 0;
-    return OTA_OK;
-}
-
-static enum field find_field(const struct ota_http_parser *parser)
-{
-    for (unsigned field = FIELD_OTHER + 1; field < FIELDS; field++) {
-        if (parser->text_len <= OTA_HTTP_VALUE_MAX &&
-            is_word(value_of(parser), field_names[field])) {
-            return (enum field)field;
-        }
-    }
-    return FIELD_OTHER;
-}
-
-static int step_name(struct ota_http_parser *parser, char c)
-{
-    if (c == ':' && parser->text_len > 0) {
-        parser->field = (uint8_t)find_field(parser);
-        parser->state = STATE_VALUE;
-        parser->text_len = 0;
-        return OTA_OK;
-    }
-    keep(parser, c);
-    return is_token_char(c) ? OTA_OK : OTA_E_HTTP;
-}
-
-static int step_line(struct ota_http_parser *parser, char c)
-{
-    if (c == '\r') {
-        parser->state = STATE_END_LF;
-        return OTA_OK;
-    }
-    if (parser->fields == OTA_HTTP_FIELDS_MAX)
+    while (name.end != value.end && is_token_char(*name.end))
+        name.end++;
+    value.at = name.end;
+    if (name.at == name.end || !read_word(&value, ":") || parser->fields == OTA_HTTP_FIELDS_MAX)
         return OTA_E_HTTP;
     parser->fields++;
-    parser->state = STATE_NAME;
-    return step_name(parser, c);
-}
-
-/* The value without the blanks around it. Fields of a trailer say nothing that we'd believe. */
-static int step_value(struct ota_http_parser *parser, struct ota_http_response *response, char c)
-{
-    if (c != '\r') {
-        if (parser->text_len > 0 || !is_blank(c))
-            keep(parser, c);
-        return is_text_char(c) ? OTA_OK : OTA_E_HTTP;
-    }
-    while (parser->text_len > 0 && parser->text_len <= OTA_HTTP_VALUE_MAX &&
-           is_blank(parser->text[parser->text_len - 1])) {
-        parser->text_len--;
-    }
-    parser->state = STATE_VALUE_LF;
-    return parser->trailer ? OTA_OK : take_field(parser, response);
+    if (parser->state == STATE_TRAILER)
+        return OTA_OK;
+    while (value.at != value.end && is_blank(*value.at))
+        value.at++;
+    while (value.at != value.end && is_blank(value.end[-1]))
+        value.end--;
+    /* A value too long to read counts as none: where one has to be, that is refused. */
+    if (parser->line_len > OTA_HTTP_KEPT_MAX)
+        value.at = value.end;
+    return take_field(parser, response, find_field(name), value);
 }
 
 /* ---- framing, RFC 9112 section 6 ---- */
@@ -387,8 +299,13 @@ static int end_interim(struct ota_http_parser *parser, struct ota_http_response 
     return OTA_OK;
 }
 
-static int end_head(struct ota_http_parser *parser, struct ota_http_response *response)
+/* The empty line. */
+static int end_fields(struct ota_http_parser *parser, struct ota_http_response *response)
 {
+    if (parser->state == STATE_TRAILER) {
+        parser->state = STATE_DONE;
+        return OTA_OK;
+    }
     if (response->status < 200)
         return end_interim(parser, response);
     if (parser->chunked && (response->has_length || parser->old))
@@ -403,14 +320,11 @@ static int end_head(struct ota_http_parser *parser, struct ota_http_response *re
 static void begin_body(struct ota_http_parser *parser, const struct ota_http_response *response)
 {
     parser->head_len = 0;
-    parser->line_len = 0;
-    parser->text_len = 0;
     parser->fields = 0;
     if (response->status == 204 || response->status == 304) {
         parser->state = STATE_DONE;
     } else if (parser->chunked) {
-        parser->left = 0;
-        parser->state = STATE_CHUNK_LINE;
+        parser->state = STATE_CHUNK_SIZE;
     } else if (response->has_length) {
         parser->left = response->length;
         parser->state = parser->left != 0 ? STATE_LENGTH : STATE_DONE;
@@ -418,17 +332,6 @@ static void begin_body(struct ota_http_parser *parser, const struct ota_http_res
         parser->close = true;
         parser->state = STATE_CLOSE;
     }
-}
-
-static int step_end(struct ota_http_parser *parser, struct ota_http_response *response, char c)
-{
-    if (c != '\n')
-        return OTA_E_HTTP;
-    if (parser->trailer) {
-        parser->state = STATE_DONE;
-        return OTA_OK;
-    }
-    return end_head(parser, response);
 }
 
 static int hex_value(char c)
@@ -439,73 +342,38 @@ static int hex_value(char c)
 }
 
 /* Up to 8 digits, then an optional extension that is skipped. */
-static int step_chunk_line(struct ota_http_parser *parser, char c)
+static int take_chunk_size(struct ota_http_parser *parser)
 {
-    int digit = hex_value(c);
-    if (digit >= 0) {
-        if (parser->text_len == 8)
-            return OTA_E_HTTP;
-        parser->text_len++;
+    struct reader line = kept(parser);
+    int digit;
+
+    parser->left = 0;
+    while (line.at != line.end && (digit = hex_value(*line.at)) >= 0) {
         parser->left = parser->left << 4 | (uint32_t)digit;
-        return OTA_OK;
+        line.at++;
     }
-    if (parser->text_len == 0 || (c != '\r' && c != ';' && !is_blank(c)))
-        return OTA_E_HTTP;
-    parser->state = c == '\r' ? STATE_CHUNK_LINE_LF : STATE_CHUNK_EXTENSION;
-    return OTA_OK;
-}
-
-static int step_chunk_extension(struct ota_http_parser *parser, char c)
-{
-    if (c == '\r') {
-        parser->state = STATE_CHUNK_LINE_LF;
-        return OTA_OK;
-    }
-    return is_text_char(c) && parser->line_len <= OTA_HTTP_CHUNK_LINE_MAX ? OTA_OK : OTA_E_HTTP;
-}
-
-static int step_chunk_line_lf(struct ota_http_parser *parser, char c)
-{
-    parser->trailer = parser->left == 0;
     parser->head_len = 0;
-    return step_lf(parser, c, parser->trailer ? STATE_LINE : STATE_CHUNK);
+    parser->state = parser->left != 0 ? STATE_CHUNK : STATE_TRAILER;
+    return line.at != parser->line && line.at - parser->line <= 8 &&
+                   (line.at == line.end || *line.at == ';' || is_blank(*line.at))
+               ? OTA_OK
+               : OTA_E_HTTP;
 }
 
-/* One byte of anything that is not body. */
-static int step(struct ota_http_parser *parser, struct ota_http_response *response, char c)
+static int take_line(struct ota_http_parser *parser, struct ota_http_response *response)
 {
-    parser->line_len++;
-    parser->head_len++;
-    if (parser->line_len > OTA_HTTP_LINE_MAX + 2 || parser->head_len > OTA_HTTP_HEAD_MAX)
-        return OTA_E_HTTP;
     switch ((enum state)parser->state) {
     case STATE_STATUS:
-        return step_status(parser, response, c);
-    case STATE_REASON:
-        return step_reason(parser, c);
-    case STATE_STATUS_LF:
-    case STATE_VALUE_LF:
-        return step_lf(parser, c, STATE_LINE);
-    case STATE_LINE:
-        return step_line(parser, c);
-    case STATE_NAME:
-        return step_name(parser, c);
-    case STATE_VALUE:
-        return step_value(parser, response, c);
-    case STATE_END_LF:
-        return step_end(parser, response, c);
-    case STATE_CHUNK_LINE:
-        return step_chunk_line(parser, c);
-    case STATE_CHUNK_EXTENSION:
-        return step_chunk_extension(parser, c);
-    case STATE_CHUNK_LINE_LF:
-        return step_chunk_line_lf(parser, c);
-    case STATE_CHUNK_CR:
-        parser->state = STATE_CHUNK_LF;
-        return c == '\r' ? OTA_OK : OTA_E_HTTP;
-    case STATE_CHUNK_LF:
-        parser->head_len = 0;
-        return step_lf(parser, c, STATE_CHUNK_LINE);
+        return take_status(parser, response);
+    case STATE_CHUNK_SIZE:
+        return take_chunk_size(parser);
+    case STATE_CHUNK_END:
+        parser->state = STATE_CHUNK_SIZE;
+        return parser->line_len == 0 ? OTA_OK : OTA_E_HTTP;
+    case STATE_FIELD:
+    case STATE_TRAILER:
+        return parser->line_len > 0 ? take_field_line(parser, response)
+                                    : end_fields(parser, response);
     case STATE_HEAD:
     case STATE_LENGTH:
     case STATE_CLOSE:
@@ -515,6 +383,37 @@ static int step(struct ota_http_parser *parser, struct ota_http_response *respon
         break;
     }
     return OTA_E_HTTP;
+}
+
+/* VCHAR, obs-text, SP and HTAB of RFC 9110 section 5.5. */
+static bool is_text_char(char c)
+{
+    return (unsigned char)c >= ' ' ? c != 0x7f : c == '\t';
+}
+
+/* One byte of anything that is not body. */
+static int step(struct ota_http_parser *parser, struct ota_http_response *response, char c)
+{
+    unsigned line_max =
+        parser->state == STATE_CHUNK_SIZE ? OTA_HTTP_CHUNK_LINE_MAX : OTA_HTTP_LINE_MAX;
+
+    if (parser->head_len++ == OTA_HTTP_HEAD_MAX)
+        return OTA_E_HTTP;
+    if (parser->cr) {
+        int error = c == '\n' ? take_line(parser, response) : OTA_E_HTTP;
+        parser->cr = false;
+        parser->line_len = 0;
+        return error;
+    }
+    parser->cr = c == '\r';
+    if (parser->cr)
+        return OTA_OK;
+    if (!is_text_char(c) || parser->line_len == line_max)
+        return OTA_E_HTTP;
+    if (parser->line_len < OTA_HTTP_KEPT_MAX)
+        parser->line[parser->line_len] = c;
+    parser->line_len++;
+    return OTA_OK;
 }
 
 static bool in_body(const struct ota_http_parser *parser)
@@ -531,7 +430,7 @@ static size_t take_body(struct ota_http_parser *parser, const uint8_t *in, size_
         take = take < parser->left ? take : parser->left;
         parser->left -= (uint32_t)take;
         if (parser->left == 0)
-            parser->state = parser->state == STATE_CHUNK ? STATE_CHUNK_CR : STATE_DONE;
+            parser->state = parser->state == STATE_CHUNK ? STATE_CHUNK_END : STATE_DONE;
     }
     if (take > 0)
         memcpy(out, in, take);

@@ -5,7 +5,7 @@
  *   network --> bytes --> ota_http_parse() --> struct ota_http_response, then body bytes
  *
  * Both take and give any number of bytes at a time: how the network cuts the stream changes
- * nothing. Nothing is stored but the one header field value being read, so that a head may be much
+ * nothing. Nothing is stored but the beginning of the line being read, so that a head may be much
  * larger than the memory here. What RFC 9110 and 9112 call invalid is refused, and so is what they
  * tolerate but we have no use for: bare LF, folded lines, transfer codings other than chunked, two
  * fields where one belongs.
@@ -25,7 +25,7 @@
 #define OTA_HTTP_HEAD_MAX 8192     /* bytes of one head or trailer */
 #define OTA_HTTP_FIELDS_MAX 64     /* field lines in one head or trailer */
 #define OTA_HTTP_INTERIM_MAX 8     /* 1xx responses before the real one */
-#define OTA_HTTP_VALUE_MAX 96      /* bytes of a field value that we read; others may be longer */
+#define OTA_HTTP_KEPT_MAX 128      /* bytes of a line that we read */
 #define OTA_HTTP_CHUNK_LINE_MAX 64 /* bytes of a chunk size line with its extensions */
 
 /* Private to http.c and http_request.c; callers use the functions. */
@@ -36,14 +36,12 @@ struct ota_http_parser {
     uint8_t state;
     uint8_t fields;
     uint8_t interim;
-    uint8_t field;    /* what `text` is the name or value of */
-    uint8_t seen;     /* fields that stood already, a bit each */
-    uint8_t text_len; /* may be OTA_HTTP_VALUE_MAX + 1: longer than fits */
-    bool old;         /* HTTP/1.0 */
-    bool close;       /* this connection ends with this response */
+    uint8_t seen; /* fields that stood already, a bit each */
+    bool cr;      /* the line's CR came */
+    bool old;     /* HTTP/1.0 */
+    bool close;   /* this connection ends with this response */
     bool chunked;
-    bool trailer; /* the lines are those behind the last chunk */
-    char text[OTA_HTTP_VALUE_MAX];
+    char line[OTA_HTTP_KEPT_MAX];
 };
 
 void ota_http_parser_init(struct ota_http_parser *parser);
@@ -67,9 +65,8 @@ bool ota_http_parser_keeps(const struct ota_http_parser *parser);
 struct ota_http_writer {
     const struct ota_http_request *request;
     const char *authority;
-    uint8_t part;    /* twice the part, and 1 for its value */
-    size_t at;       /* bytes of it already given */
-    char number[24]; /* it, when it is a number or range */
+    size_t at; /* bytes already given */
+    bool done;
 };
 
 /* `authority` is the Host field ("ota.example.com:8080"). Both are kept until the last read.

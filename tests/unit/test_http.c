@@ -405,7 +405,7 @@ static void test_sticky(void **state)
     struct outcome got;
     (void)state;
     start(&feeder, &got, BODY_MAX);
-    feed(&feeder, "HTTP/9", 6);
+    feed(&feeder, "HTTP/9\r\n", 8);
     assert_int_equal(got.end, OTA_E_HTTP);
     feed(&feeder, good[0].bytes, strlen(good[0].bytes));
     assert_int_equal(got.end, OTA_E_HTTP);
@@ -510,8 +510,8 @@ static void check_long_value(const char *name, const char *value, struct outcome
     strcat(text, ": ");
     strcat(text, value);
     len = strlen(text);
-    memset(text + len, ' ', 2 * OTA_HTTP_VALUE_MAX);
-    strcpy(text + len + 2 * OTA_HTTP_VALUE_MAX, ",x\r\n\r\n");
+    memset(text + len, ' ', 2 * OTA_HTTP_KEPT_MAX);
+    strcpy(text + len + 2 * OTA_HTTP_KEPT_MAX, ",x\r\n\r\n");
     run(got, text, strlen(text), true);
 }
 
