@@ -24,6 +24,18 @@ int ota_fields_take(struct ota_json *json, const struct ota_field *fields, size_
     return json->error;
 }
 
+int ota_fields_read(const char *buf, size_t len, const struct ota_field *fields, size_t count,
+                    void *out, uint32_t *seen)
+{
+    struct ota_json json;
+
+    int error = ota_json_check(buf, len);
+    if (error != OTA_OK)
+        return error;
+    ota_json_open(&json, buf, len);
+    return ota_fields_take(&json, fields, count, out, seen);
+}
+
 int ota_take_string(struct ota_json *json, void *text)
 {
     return ota_json_string(json, text);

@@ -1,7 +1,7 @@
 /*
  * JSON objects into structs, by a table: one row a key, with the function that takes its value.
  *
- * Shared by the decoders of manifest and report. The text must have passed ota_json_check().
+ * Shared by the decoders of manifest and report, and by the client for what else it reads.
  */
 #ifndef OTA_PROTOCOL_FIELDS_H
 #define OTA_PROTOCOL_FIELDS_H
@@ -18,10 +18,14 @@ struct ota_field {
     size_t offset; /* bytes: of `out` in the struct that is filled */
 };
 
-/* Walk one object; keys that are not in `fields` (32 at most) are skipped. Sets bit i of *seen when
- * fields[i] was there. OTA_OK or the first error. */
+/* Walk one object of a text that has passed ota_json_check(); keys that are not in `fields` (32 at
+ * most) are skipped. Sets bit i of *seen when fields[i] was there. OTA_OK or the first error. */
 int ota_fields_take(struct ota_json *json, const struct ota_field *fields, size_t count, void *out,
                     uint32_t *seen);
+
+/* Check the text, and walk it. */
+int ota_fields_read(const char *buf, size_t len, const struct ota_field *fields, size_t count,
+                    void *out, uint32_t *seen);
 
 /* Takers, by the type of `out`. */
 int ota_take_string(struct ota_json *json, void *text);     /* struct ota_text */

@@ -127,19 +127,6 @@ int ota_json_integer(struct ota_json *json, uint64_t *value)
     return OTA_OK;
 }
 
-int ota_json_bool(struct ota_json *json, bool *value)
-{
-    bool is_true = peek(json) == 't';
-
-    for (const char *word = is_true ? "true" : "false"; *word != '\0'; word++) {
-        if (json->at == json->end || *json->at != *word)
-            return unexpected(json);
-        json->at++;
-    }
-    *value = is_true;
-    return OTA_OK;
-}
-
 /* A key and the quote behind it, compared as one: a key that is only a prefix differs there. Each
  * of `seen` lies before `key`, so that key.len + 1 bytes of it are within the text. */
 static bool is_duplicate(const char *const *seen, size_t count, struct ota_text key)
@@ -177,12 +164,20 @@ static int skip_array(struct ota_json *json)
     return json->error;
 }
 
+static int skip_word(struct ota_json *json, const char *word)
+{
+    for (; *word != '\0'; word++, json->at++) {
+        if (json->at == json->end || *json->at != *word)
+            return unexpected(json);
+    }
+    return OTA_OK;
+}
+
 /* Recursion ends at OTA_JSON_DEPTH_MAX: enter() refuses there. */
 int ota_json_skip(struct ota_json *json)
 {
     struct ota_text text;
     uint64_t number;
-    bool flag;
 
     switch (peek(json)) {
     case '{':
@@ -192,8 +187,9 @@ int ota_json_skip(struct ota_json *json)
     case '"':
         return ota_json_string(json, &text);
     case 't':
+        return skip_word(json, "true");
     case 'f':
-        return ota_json_bool(json, &flag);
+        return skip_word(json, "false");
     default:
         return ota_json_integer(json, &number);
     }

@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "protocol/out.h"
 #include "protocol/text.h"
 
 struct ota_json {
@@ -36,35 +37,21 @@ int ota_json_enter_object(struct ota_json *json);
 int ota_json_enter_array(struct ota_json *json);
 bool ota_json_next_key(struct ota_json *json, struct ota_text *key);
 bool ota_json_next_item(struct ota_json *json);
-/* Take the value at the cursor. OTA_E_SYNTAX for another type. */
+/* Take the value at the cursor, or pass over it. OTA_E_SYNTAX for another type. */
 int ota_json_string(struct ota_json *json, struct ota_text *value);
 int ota_json_integer(struct ota_json *json, uint64_t *value);
-int ota_json_bool(struct ota_json *json, bool *value);
 int ota_json_skip(struct ota_json *json);
 
-/* The writing half (json_encode.c): appends to the caller's buffer; an overflow is sticky and is
- * told once, by ota_json_out_end(). Text is the caller's duty to keep in the subset: characters
- * outside 0x20..0x7e, '"' and '\' are replaced by '?'. The outermost object is opened with
- * ota_json_out_object() like any other. */
-struct ota_json_out {
-    char *buf;
-    size_t cap;
-    size_t len;
-    bool overflow;
-    bool comma;
-};
-void ota_json_out_begin(struct ota_json_out *out, char *buf, size_t cap);
-void ota_json_out_key(struct ota_json_out *out, const char *key);
-void ota_json_out_string(struct ota_json_out *out, struct ota_text value);
-void ota_json_out_integer(struct ota_json_out *out, uint64_t value);
+/* The writing half (json_encode.c): members of the innermost object that is open, or with key NULL
+ * the outermost object and the items of an array. A key is written as it is; in text, characters
+ * outside 0x20..0x7e, '"' and '\' are replaced by '?'. */
+void ota_json_out_open(struct ota_out *out, const char *key, char bracket); /* '{' or '[' */
+void ota_json_out_close(struct ota_out *out, char bracket);
+void ota_json_out_text(struct ota_out *out, const char *key, struct ota_text value);
+void ota_json_out_integer(struct ota_out *out, const char *key, uint64_t value);
+void ota_json_out_version(struct ota_out *out, const char *key, const struct ota_version *version);
 /* Strings that hold bytes: lower-case hex, base64url without padding. */
-void ota_json_out_hex(struct ota_json_out *out, const uint8_t *bytes, size_t len);
-void ota_json_out_base64url(struct ota_json_out *out, const uint8_t *bytes, size_t len);
-void ota_json_out_object(struct ota_json_out *out);
-void ota_json_out_object_end(struct ota_json_out *out);
-void ota_json_out_array(struct ota_json_out *out);
-void ota_json_out_array_end(struct ota_json_out *out);
-/* Bytes written, or OTA_E_NO_SPACE. */
-int ota_json_out_end(const struct ota_json_out *out);
+void ota_json_out_hex(struct ota_out *out, const char *key, const uint8_t *bytes, size_t len);
+void ota_json_out_base64url(struct ota_out *out, const char *key, const uint8_t *bytes, size_t len);
 
 #endif

@@ -1,123 +1,78 @@
-#include <string.h>
-
-#include "protocol/error.h"
 #include "protocol/json.h"
 
-static void put(struct ota_json_out *out, const char *text, size_t len)
+/* The comma after the member before, and the key. */
+static void begin(struct ota_out *out, const char *key)
 {
-    if (out->overflow || len > out->cap - out->len) {
-        out->overflow = true;
+    char last = out->len > 0 ? out->buf[out->len - 1] : '{';
+
+    if (last != '{' && last != '[')
+        ota_out_put_char(out, ',');
+    if (key == NULL)
         return;
-    }
-    memcpy(out->buf + out->len, text, len);
-    out->len += len;
+    ota_out_put_char(out, '"');
+    ota_out_put(out, key);
+    ota_out_put(out, "\":");
 }
 
-static void put_char(struct ota_json_out *out, char c)
+static void begin_string(struct ota_out *out, const char *key)
 {
-    put(out, &c, 1);
+    begin(out, key);
+    ota_out_put_char(out, '"');
 }
 
-/* A value or key begins: the comma after the one before it. */
-static void separate(struct ota_json_out *out)
+static void end_string(struct ota_out *out)
 {
-    if (out->comma)
-        put_char(out, ',');
-    out->comma = true;
+    ota_out_put_char(out, '"');
 }
 
-void ota_json_out_begin(struct ota_json_out *out, char *buf, size_t cap)
+void ota_json_out_text(struct ota_out *out, const char *key, struct ota_text value)
 {
-    *out = (struct ota_json_out){.buf = buf, .cap = cap};
-}
-
-void ota_json_out_key(struct ota_json_out *out, const char *key)
-{
-    ota_json_out_string(out, ota_text_of(key));
-    put_char(out, ':');
-    out->comma = false;
-}
-
-void ota_json_out_string(struct ota_json_out *out, struct ota_text value)
-{
-    separate(out);
-    put_char(out, '"');
+    begin_string(out, key);
     for (size_t i = 0; i < value.len; i++) {
         char c = value.at[i];
-        put_char(out, c < ' ' || c > '~' || c == '"' || c == '\\' ? '?' : c);
+        ota_out_put_char(out, c < ' ' || c > '~' || c == '"' || c == '\\' ? '?' : c);
     }
-    put_char(out, '"');
+    end_string(out);
 }
 
-void ota_json_out_integer(struct ota_json_out *out, uint64_t value)
+void ota_json_out_integer(struct ota_out *out, const char *key, uint64_t value)
 {
-    char digits[OTA_DECIMAL_MAX];
-
-    size_t len = ota_decimal_encode(value, digits);
-
-    separate(out);
-    put(out, digits, len);
+    begin(out, key);
+    ota_out_put_number(out, value);
 }
 
-void ota_json_out_base64url(struct ota_json_out *out, const uint8_t *bytes, size_t len)
+void ota_json_out_hex(struct ota_out *out, const char *key, const uint8_t *bytes, size_t len)
 {
-    separate(out);
-    put_char(out, '"');
+    begin_string(out, key);
+    ota_out_put_hex(out, bytes, len);
+    end_string(out);
+}
+
+void ota_json_out_base64url(struct ota_out *out, const char *key, const uint8_t *bytes, size_t len)
+{
+    begin_string(out, key);
     int used = ota_base64url_encode(bytes, len, out->buf + out->len, out->cap - out->len);
     if (used < 0)
-        out->overflow = true;
+        out->cut = true;
     else
         out->len += (size_t)used;
-    put_char(out, '"');
+    end_string(out);
 }
 
-void ota_json_out_hex(struct ota_json_out *out, const uint8_t *bytes, size_t len)
+void ota_json_out_version(struct ota_out *out, const char *key, const struct ota_version *version)
 {
-    char digits[3];
-
-    separate(out);
-    put_char(out, '"');
-    for (size_t i = 0; i < len; i++) {
-        ota_hex_encode(bytes + i, 1, digits);
-        put(out, digits, 2);
-    }
-    put_char(out, '"');
+    begin_string(out, key);
+    ota_out_put_version(out, version, "+");
+    end_string(out);
 }
 
-static void open_with(struct ota_json_out *out, char c)
+void ota_json_out_open(struct ota_out *out, const char *key, char bracket)
 {
-    separate(out);
-    put_char(out, c);
-    out->comma = false;
+    begin(out, key);
+    ota_out_put_char(out, bracket);
 }
 
-static void close_with(struct ota_json_out *out, char c)
+void ota_json_out_close(struct ota_out *out, char bracket)
 {
-    put_char(out, c);
-    out->comma = true;
-}
-
-void ota_json_out_object(struct ota_json_out *out)
-{
-    open_with(out, '{');
-}
-
-void ota_json_out_object_end(struct ota_json_out *out)
-{
-    close_with(out, '}');
-}
-
-void ota_json_out_array(struct ota_json_out *out)
-{
-    open_with(out, '[');
-}
-
-void ota_json_out_array_end(struct ota_json_out *out)
-{
-    close_with(out, ']');
-}
-
-int ota_json_out_end(const struct ota_json_out *out)
-{
-    return out->overflow || out->len > INT32_MAX ? OTA_E_NO_SPACE : (int)out->len;
+    ota_out_put_char(out, bracket);
 }

@@ -127,23 +127,15 @@ static uint32_t required_fields(enum ota_action action)
 static int parse_payload(struct ota_manifest *manifest, const char *payload, size_t len)
 {
     static const struct ota_field v_field[] = {{"v", take_v, 0}};
-    struct ota_json json;
     uint32_t seen;
 
-    int error = ota_json_check(payload, len);
-    if (error != OTA_OK)
-        return error;
-
     /* `v` first, wherever it stands: it says what the other keys mean. */
-    ota_json_open(&json, payload, len);
-    error = ota_fields_take(&json, v_field, 1, manifest, &seen);
+    int error = ota_fields_read(payload, len, v_field, 1, manifest, &seen);
     if (error != OTA_OK)
         return error;
     if (seen == 0)
         return OTA_E_MISSING;
-
-    ota_json_open(&json, payload, len);
-    error = ota_fields_take(&json, manifest_fields,
+    error = ota_fields_read(payload, len, manifest_fields,
                             sizeof(manifest_fields) / sizeof(struct ota_field), manifest, &seen);
     if (error != OTA_OK)
         return error;
@@ -192,14 +184,10 @@ static int parse_envelope(struct envelope *envelope, const char *buf, size_t len
         {"payloadType", ota_take_string, offsetof(struct envelope, type)},
         {"signatures", take_signatures, 0},
     };
-    struct ota_json json;
     uint32_t seen;
 
-    int error = ota_json_check(buf, len);
-    if (error != OTA_OK)
-        return error;
-    ota_json_open(&json, buf, len);
-    error = ota_fields_take(&json, fields, sizeof(fields) / sizeof(fields[0]), envelope, &seen);
+    int error =
+        ota_fields_read(buf, len, fields, sizeof(fields) / sizeof(fields[0]), envelope, &seen);
     if (error != OTA_OK)
         return error;
     if (seen != 0x7)

@@ -2,55 +2,26 @@
 #include "protocol/json.h"
 #include "protocol/manifest.h"
 
-static void put_text(struct ota_json_out *out, const char *key, struct ota_text value)
+static void put_delta(struct ota_out *out, const struct ota_manifest_delta *delta)
 {
-    ota_json_out_key(out, key);
-    ota_json_out_string(out, value);
+    ota_json_out_open(out, "delta", '{');
+    ota_json_out_hex(out, "base", delta->base_hash, OTA_HASH_LEN);
+    ota_json_out_integer(out, "size", delta->patch_len);
+    ota_json_out_hex(out, "hash", delta->patch_hash, OTA_HASH_LEN);
+    ota_json_out_text(out, "url", delta->url);
+    ota_json_out_close(out, '}');
 }
 
-static void put_integer(struct ota_json_out *out, const char *key, uint64_t value)
+static void put_install(struct ota_out *out, const struct ota_manifest *manifest)
 {
-    ota_json_out_key(out, key);
-    ota_json_out_integer(out, value);
-}
-
-static void put_hex(struct ota_json_out *out, const char *key, const uint8_t *bytes, size_t len)
-{
-    ota_json_out_key(out, key);
-    ota_json_out_hex(out, bytes, len);
-}
-
-static void put_base64url(struct ota_json_out *out, const char *key, const uint8_t *bytes,
-                          size_t len)
-{
-    ota_json_out_key(out, key);
-    ota_json_out_base64url(out, bytes, len);
-}
-
-static void put_delta(struct ota_json_out *out, const struct ota_manifest_delta *delta)
-{
-    ota_json_out_key(out, "delta");
-    ota_json_out_object(out);
-    put_hex(out, "base", delta->base_hash, OTA_HASH_LEN);
-    put_integer(out, "size", delta->patch_len);
-    put_hex(out, "hash", delta->patch_hash, OTA_HASH_LEN);
-    put_text(out, "url", delta->url);
-    ota_json_out_object_end(out);
-}
-
-static void put_install(struct ota_json_out *out, const struct ota_manifest *manifest)
-{
-    char version[OTA_VERSION_TEXT_MAX + 1];
-    int version_len = ota_version_format(&manifest->version, version, sizeof(version));
-
-    put_text(out, "product", manifest->product);
-    put_text(out, "hardware", manifest->hardware);
-    put_text(out, "version", (struct ota_text){version, (size_t)version_len});
-    put_integer(out, "counter", manifest->counter);
-    put_integer(out, "size", manifest->image_len);
-    put_hex(out, "hash", manifest->hash, OTA_HASH_LEN);
-    put_base64url(out, "sig", manifest->sig, manifest->sig_len);
-    put_text(out, "url", manifest->url);
+    ota_json_out_text(out, "product", manifest->product);
+    ota_json_out_text(out, "hardware", manifest->hardware);
+    ota_json_out_version(out, "version", &manifest->version);
+    ota_json_out_integer(out, "counter", manifest->counter);
+    ota_json_out_integer(out, "size", manifest->image_len);
+    ota_json_out_hex(out, "hash", manifest->hash, OTA_HASH_LEN);
+    ota_json_out_base64url(out, "sig", manifest->sig, manifest->sig_len);
+    ota_json_out_text(out, "url", manifest->url);
     if (manifest->delta.url.len > 0)
         put_delta(out, &manifest->delta);
 }
@@ -84,45 +55,44 @@ static bool is_valid(const struct ota_manifest *manifest)
 
 int ota_manifest_encode_payload(const struct ota_manifest *manifest, char *buf, size_t cap)
 {
-    struct ota_json_out out;
+    struct ota_out out;
 
     if (!is_valid(manifest))
         return OTA_E_RANGE;
-    ota_json_out_begin(&out, buf, cap);
-    ota_json_out_object(&out);
-    put_integer(&out, "v", OTA_MANIFEST_V);
-    put_text(&out, "device", manifest->device);
-    put_hex(&out, "nonce", manifest->nonce, OTA_NONCE_LEN);
-    put_integer(&out, "now", manifest->now);
-    put_text(&out, "action", ota_text_of(ota_action_name(manifest->action)));
+    ota_out_open(&out, buf, cap);
+    ota_json_out_open(&out, NULL, '{');
+    ota_json_out_integer(&out, "v", OTA_MANIFEST_V);
+    ota_json_out_text(&out, "device", manifest->device);
+    ota_json_out_hex(&out, "nonce", manifest->nonce, OTA_NONCE_LEN);
+    ota_json_out_integer(&out, "now", manifest->now);
+    ota_json_out_text(&out, "action", ota_text_of(ota_action_name(manifest->action)));
     if (manifest->action != OTA_ACTION_NONE)
-        put_text(&out, "deployment", manifest->deployment);
+        ota_json_out_text(&out, "deployment", manifest->deployment);
     if (manifest->action == OTA_ACTION_INSTALL)
         put_install(&out, manifest);
-    put_integer(&out, "poll", manifest->poll_seconds);
+    ota_json_out_integer(&out, "poll", manifest->poll_seconds);
     if (manifest->wait_seconds > 0)
-        put_integer(&out, "wait", manifest->wait_seconds);
-    ota_json_out_object_end(&out);
-    return ota_json_out_end(&out);
+        ota_json_out_integer(&out, "wait", manifest->wait_seconds);
+    ota_json_out_close(&out, '}');
+    return ota_out_end(&out);
 }
 
 int ota_manifest_encode_envelope(const char *payload, size_t payload_len, struct ota_text key_id,
                                  const uint8_t sig[OTA_SIGNATURE_RAW_LEN], char *buf, size_t cap)
 {
-    struct ota_json_out out;
+    struct ota_out out;
 
-    ota_json_out_begin(&out, buf, cap);
-    ota_json_out_object(&out);
-    put_base64url(&out, "payload", (const uint8_t *)payload, payload_len);
-    put_text(&out, "payloadType", ota_text_of(OTA_MANIFEST_TYPE));
-    ota_json_out_key(&out, "signatures");
-    ota_json_out_array(&out);
-    ota_json_out_object(&out);
-    put_text(&out, "keyid", key_id);
-    put_base64url(&out, "sig", sig, OTA_SIGNATURE_RAW_LEN);
-    ota_json_out_object_end(&out);
-    ota_json_out_array_end(&out);
-    ota_json_out_object_end(&out);
-    int len = ota_json_out_end(&out);
+    ota_out_open(&out, buf, cap);
+    ota_json_out_open(&out, NULL, '{');
+    ota_json_out_base64url(&out, "payload", (const uint8_t *)payload, payload_len);
+    ota_json_out_text(&out, "payloadType", ota_text_of(OTA_MANIFEST_TYPE));
+    ota_json_out_open(&out, "signatures", '[');
+    ota_json_out_open(&out, NULL, '{');
+    ota_json_out_text(&out, "keyid", key_id);
+    ota_json_out_base64url(&out, "sig", sig, OTA_SIGNATURE_RAW_LEN);
+    ota_json_out_close(&out, '}');
+    ota_json_out_close(&out, ']');
+    ota_json_out_close(&out, '}');
+    int len = ota_out_end(&out);
     return len > OTA_MANIFEST_MAX ? OTA_E_TOO_LARGE : len;
 }

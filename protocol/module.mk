@@ -11,7 +11,7 @@ TEST_LIBS_test_manifest += $(B)/obj/tests/vectors/p256.o -lcrypto
 FUZZ_SOURCES_json := protocol/json.c protocol/text.c
 FUZZ_SOURCES_image := protocol/image.c protocol/text.c
 FUZZ_SOURCES_manifest := $(addprefix protocol/,manifest.c manifest_encode.c fields.c json.c \
-    json_encode.c text.c version.c)
+    json_encode.c out.c text.c version.c)
 FUZZ_SOURCES_report := $(addprefix protocol/,report.c report_encode.c fields.c json.c json_encode.c \
-    text.c version.c)
+    out.c text.c version.c)
 FUZZ_SOURCES_delta := $(wildcard protocol/delta*.c) protocol/crc32.c

@@ -87,15 +87,10 @@ static bool is_complete(const struct ota_report *report, uint32_t seen)
 
 static int parse(struct ota_report *report, const char *buf, size_t len)
 {
-    struct ota_json json;
     uint32_t seen;
 
-    int error = ota_json_check(buf, len);
-    if (error != OTA_OK)
-        return error;
-    ota_json_open(&json, buf, len);
-    error = ota_fields_take(&json, report_fields, sizeof(report_fields) / sizeof(report_fields[0]),
-                            report, &seen);
+    int error = ota_fields_read(buf, len, report_fields,
+                                sizeof(report_fields) / sizeof(report_fields[0]), report, &seen);
     if (error != OTA_OK)
         return error;
     return is_complete(report, seen) ? OTA_OK : OTA_E_MISSING;

@@ -44,45 +44,29 @@ static bool is_valid(const struct ota_report *report)
     return ota_text_is_word(report->reason);
 }
 
-static void put_text(struct ota_json_out *out, const char *key, struct ota_text value)
-{
-    ota_json_out_key(out, key);
-    ota_json_out_string(out, value);
-}
-
 int ota_report_encode(const struct ota_report *report, char *buf, size_t cap)
 {
-    struct ota_json_out out;
-    char version[OTA_VERSION_TEXT_MAX + 1];
+    struct ota_out out;
 
     if (!is_valid(report))
         return OTA_E_RANGE;
-    ota_version_format(&report->version, version, sizeof(version));
-    ota_json_out_begin(&out, buf, cap);
-    ota_json_out_object(&out);
-    put_text(&out, "deployment", report->deployment);
-    ota_json_out_key(&out, "seq");
-    ota_json_out_integer(&out, report->seq);
-    put_text(&out, "event", ota_text_of(ota_event_name(report->event)));
-    if (report->event == OTA_EVENT_DOWNLOADING) {
-        ota_json_out_key(&out, "percent");
-        ota_json_out_integer(&out, report->percent);
-    }
-    if (report->event == OTA_EVENT_HEALTH) {
-        ota_json_out_key(&out, "events");
-        ota_json_out_integer(&out, report->events);
-    }
-    if (report->event == OTA_EVENT_INSTALLED && report->fetched > 0) {
-        ota_json_out_key(&out, "fetched");
-        ota_json_out_integer(&out, report->fetched);
-    }
-    put_text(&out, "version", ota_text_of(version));
-    ota_json_out_key(&out, "hash");
-    ota_json_out_hex(&out, report->hash, OTA_HASH_LEN);
+    ota_out_open(&out, buf, cap);
+    ota_json_out_open(&out, NULL, '{');
+    ota_json_out_text(&out, "deployment", report->deployment);
+    ota_json_out_integer(&out, "seq", report->seq);
+    ota_json_out_text(&out, "event", ota_text_of(ota_event_name(report->event)));
+    if (report->event == OTA_EVENT_DOWNLOADING)
+        ota_json_out_integer(&out, "percent", report->percent);
+    if (report->event == OTA_EVENT_HEALTH)
+        ota_json_out_integer(&out, "events", report->events);
+    if (report->event == OTA_EVENT_INSTALLED && report->fetched > 0)
+        ota_json_out_integer(&out, "fetched", report->fetched);
+    ota_json_out_version(&out, "version", &report->version);
+    ota_json_out_hex(&out, "hash", report->hash, OTA_HASH_LEN);
     if (report->reason.len > 0)
-        put_text(&out, "reason", report->reason);
+        ota_json_out_text(&out, "reason", report->reason);
     if (report->log.len > 0)
-        put_text(&out, "log", report->log);
-    ota_json_out_object_end(&out);
-    return ota_json_out_end(&out);
+        ota_json_out_text(&out, "log", report->log);
+    ota_json_out_close(&out, '}');
+    return ota_out_end(&out);
 }

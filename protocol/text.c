@@ -128,19 +128,19 @@ int ota_base64url_decode(uint8_t *bytes, size_t cap, struct ota_text text)
     return (bits & ((1U << held) - 1)) == 0 ? (int)used : OTA_E_SYNTAX;
 }
 
-/* Divide by 10 in four 16-bit pieces: a 64-bit division would bring libgcc's along on a Cortex-M.
- */
+/* Long division, bit by bit: the compiler's own would bring libgcc's along on a Cortex-M. */
 static unsigned divide_by_10(uint64_t *value)
 {
-    uint64_t quotient = 0;
-    uint32_t rest = 0;
+    unsigned rest = 0;
 
-    for (int shift = 48; shift >= 0; shift -= 16) {
-        uint32_t piece = rest << 16 | (uint32_t)(*value >> shift & 0xffff);
-        quotient |= (uint64_t)(piece / 10) << shift;
-        rest = piece % 10;
+    for (unsigned bit = 0; bit < 64; bit++) {
+        rest = rest << 1 | (unsigned)(*value >> 63);
+        *value <<= 1;
+        if (rest >= 10) {
+            rest -= 10;
+            *value |= 1;
+        }
     }
-    *value = quotient;
     return rest;
 }
 

@@ -1,8 +1,7 @@
 #include "protocol/version.h"
 
 #include "protocol/error.h"
-#include "protocol/limits.h"
-#include "protocol/text.h"
+#include "protocol/out.h"
 
 /* One decimal number at *at, at most `max`, without leading zeros. */
 static int parse_number(const char **at, const char *end, uint32_t max, uint32_t *value)
@@ -45,22 +44,14 @@ int ota_version_parse(struct ota_version *version, const char *text, size_t len)
 
 int ota_version_format(const struct ota_version *version, char *buf, size_t cap)
 {
-    static const char before[4] = {'\0', '.', '.', '+'};
-    const uint32_t part[4] = {version->major, version->minor, version->revision, version->build};
-    char text[OTA_VERSION_TEXT_MAX + 1];
-    size_t len = 0;
+    struct ota_out out;
 
-    for (unsigned i = 0; i < (version->build != 0 ? 4U : 3U); i++) {
-        if (i > 0)
-            text[len++] = before[i];
-        len += ota_decimal_encode(part[i], text + len);
-    }
-    if (cap < len + 1)
+    if (cap == 0)
         return OTA_E_NO_SPACE;
-    for (size_t i = 0; i < len; i++)
-        buf[i] = text[i];
-    buf[len] = '\0';
-    return (int)len;
+    ota_out_open(&out, buf, cap - 1);
+    ota_out_put_version(&out, version, "+");
+    buf[out.len] = '\0';
+    return ota_out_end(&out);
 }
 
 int ota_version_compare(const struct ota_version *a, const struct ota_version *b)

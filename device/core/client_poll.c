@@ -4,10 +4,9 @@
 
 #include "device/core/client_download.h"
 #include "device/core/client_log.h"
-#include "device/core/client_text.h"
 #include "device/port/crypto.h"
 #include "protocol/error.h"
-#include "protocol/json.h"
+#include "protocol/fields.h"
 
 #define ENROL_PATH "/device/v1/enroll"
 #define FIRST_POLL_MS_MAX 5000U /* the power comes back for a thousand devices at once */
@@ -37,28 +36,19 @@ static void poll_failed(struct ota_client *client, int error)
 
 /* ---- enrolment ---- */
 
-static void put_member(struct ota_json_out *out, const char *key, const char *value)
-{
-    ota_json_out_key(out, key);
-    ota_json_out_string(out, ota_text_of(value));
-}
-
 static int encode_enrolment(const struct ota_client *client, char *buf, size_t cap)
 {
-    struct ota_json_out out;
-    char version[OTA_VERSION_TEXT_MAX + 1];
+    struct ota_out out;
 
-    ota_version_format(&client->version, version, sizeof version);
-    ota_json_out_begin(&out, buf, cap);
-    ota_json_out_object(&out);
-    put_member(&out, "device", client->config->device_id);
-    put_member(&out, "product", client->config->product);
-    put_member(&out, "hardware", client->config->hardware);
-    put_member(&out, "version", version);
-    ota_json_out_key(&out, "hash");
-    ota_json_out_hex(&out, client->hash, OTA_HASH_LEN);
-    ota_json_out_object_end(&out);
-    return ota_json_out_end(&out);
+    ota_out_open(&out, buf, cap);
+    ota_json_out_open(&out, NULL, '{');
+    ota_json_out_text(&out, "device", ota_text_of(client->config->device_id));
+    ota_json_out_text(&out, "product", ota_text_of(client->config->product));
+    ota_json_out_text(&out, "hardware", ota_text_of(client->config->hardware));
+    ota_json_out_version(&out, "version", &client->version);
+    ota_json_out_hex(&out, "hash", client->hash, OTA_HASH_LEN);
+    ota_json_out_close(&out, '}');
+    return ota_out_end(&out);
 }
 
 void ota_client_enrol(struct ota_client *client)
@@ -80,23 +70,13 @@ void ota_client_enrol(struct ota_client *client)
 
 static int find_token(const char *body, size_t len, struct ota_text *token)
 {
-    struct ota_json json;
-    struct ota_text key;
+    static const struct ota_field token_field[] = {{"token", ota_take_string, 0}};
+    uint32_t seen;
 
     token->len = 0;
-    int error = ota_json_check(body, len);
+    int error = ota_fields_read(body, len, token_field, 1, token, &seen);
     if (error != OTA_OK)
         return error;
-    ota_json_open(&json, body, len);
-    ota_json_enter_object(&json);
-    while (ota_json_next_key(&json, &key)) {
-        if (ota_text_is(key, "token"))
-            ota_json_string(&json, token);
-        else
-            ota_json_skip(&json);
-    }
-    if (json.error != OTA_OK)
-        return json.error;
     if (token->len == 0)
         return OTA_E_MISSING;
     return token->len <= OTA_DEVICE_TOKEN_MAX ? OTA_OK : OTA_E_TOO_LARGE;
@@ -126,22 +106,8 @@ const struct ota_client_kind ota_client_enrol_kind = {.end = enrol_end};
 
 /* ---- asking for the manifest ---- */
 
-/* The build number's '+' would read as a space in a query. */
-static void put_version(struct ota_client_text *path, const struct ota_version *version)
-{
-    char text[OTA_VERSION_TEXT_MAX + 1];
-
-    ota_version_format(version, text, sizeof text);
-    for (const char *at = text; *at != '\0'; at++) {
-        if (*at == '+')
-            ota_client_text_put(path, "%2B");
-        else
-            ota_client_text_put_len(path, at, 1);
-    }
-}
-
 /* What the device's owner wishes, and where it is. */
-static void put_wishes(struct ota_client_text *path, struct ota_client *client)
+static void put_wishes(struct ota_out *path, struct ota_client *client)
 {
     struct ota_client_wishes *wishes = &client->wishes;
     int32_t left_ms = (int32_t)(client->postponed_ms - client->now_ms);
@@ -149,43 +115,43 @@ static void put_wishes(struct ota_client_text *path, struct ota_client *client)
     if (left_ms <= 0)
         wishes->postpone_seconds = 0;
     if (wishes->opt_out)
-        ota_client_text_put(path, "&opt_out=1");
+        ota_out_put(path, "&opt_out=1");
     if (wishes->postpone_seconds != 0) {
-        ota_client_text_put(path, "&postpone=");
-        ota_client_text_put_number(path, ((uint32_t)left_ms + 999U) / 1000U);
+        ota_out_put(path, "&postpone=");
+        ota_out_put_number(path, ((uint32_t)left_ms + 999U) / 1000U);
     }
     if (wishes->has_utc_offset) {
         int minutes = wishes->utc_offset_minutes;
 
-        ota_client_text_put(path, minutes < 0 ? "&utc_offset=-" : "&utc_offset=");
-        ota_client_text_put_number(path, (uint32_t)(minutes < 0 ? -minutes : minutes));
+        ota_out_put(path, minutes < 0 ? "&utc_offset=-" : "&utc_offset=");
+        ota_out_put_number(path, (uint32_t)(minutes < 0 ? -minutes : minutes));
     }
 }
 
 static bool put_path(struct ota_client *client, bool wait)
 {
-    struct ota_client_text path;
+    struct ota_out path;
 
-    ota_client_text_open(&path, client->work.ask.path, sizeof client->work.ask.path);
-    ota_client_text_put(&path, "/device/v1/manifest?nonce=");
-    ota_client_text_put_hex(&path, client->nonce, sizeof client->nonce);
-    ota_client_text_put(&path, "&product=");
-    ota_client_text_put(&path, client->config->product);
-    ota_client_text_put(&path, "&hardware=");
-    ota_client_text_put(&path, client->config->hardware);
-    ota_client_text_put(&path, "&version=");
-    put_version(&path, &client->version);
-    ota_client_text_put(&path, "&hash=");
-    ota_client_text_put_hex(&path, client->hash, OTA_HASH_LEN);
-    ota_client_text_put(&path, "&counter=");
-    ota_client_text_put_number(&path, client->counter);
+    ota_out_open(&path, client->work.ask.path, OTA_CLIENT_PATH_MAX);
+    ota_out_put(&path, "/device/v1/manifest?nonce=");
+    ota_out_put_hex(&path, client->nonce, sizeof client->nonce);
+    ota_out_put(&path, "&product=");
+    ota_out_put(&path, client->config->product);
+    ota_out_put(&path, "&hardware=");
+    ota_out_put(&path, client->config->hardware);
+    ota_out_put(&path, "&version=");
+    ota_out_put_version(&path, &client->version, "%2B"); /* '+' would read as a space */
+    ota_out_put(&path, "&hash=");
+    ota_out_put_hex(&path, client->hash, OTA_HASH_LEN);
+    ota_out_put(&path, "&counter=");
+    ota_out_put_number(&path, client->counter);
     if (client->boot_phase == OTA_BOOT_TRIAL)
-        ota_client_text_put(&path, "&trial=1");
+        ota_out_put(&path, "&trial=1");
     put_wishes(&path, client);
     if (wait && client->action == OTA_ACTION_HOLD)
-        ota_client_text_put(&path, "&last=hold");
+        ota_out_put(&path, "&last=hold");
     if (client->config->delta != NULL)
-        ota_client_text_put(&path, "&delta=1");
+        ota_out_put(&path, "&delta=1");
     return !path.cut;
 }
 
