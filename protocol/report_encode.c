@@ -33,8 +33,9 @@ bool ota_event_has_reason(enum ota_event event)
 static bool is_valid(const struct ota_report *report)
 {
     if (!ota_text_is_deployment(report->deployment) || report->seq > OTA_JSON_INT_MAX ||
-        ota_event_name(report->event) == NULL || report->percent > 100 ||
-        report->log.len > OTA_REPORT_LOG_MAX)
+        ota_event_name(report->event) == NULL || report->log.len > OTA_REPORT_LOG_MAX)
+        return false;
+    if (report->event == OTA_EVENT_DOWNLOADING && report->percent > 100)
         return false;
     if (report->event == OTA_EVENT_HEALTH &&
         (report->events < 1 || report->events > OTA_HEALTH_EVENTS_MAX))

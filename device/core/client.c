@@ -13,6 +13,7 @@
 #include "protocol/error.h"
 
 #define STEP_MS_MAX 60000U /* stale and trial are looked at that often, whatever else is due */
+#define SELF_TEST_MS 1000U /* a self-test that is not over is asked again that often */
 
 static bool is_usable(const struct ota_client_config *config)
 {
@@ -36,14 +37,6 @@ static void read_running(struct ota_client *client)
     client->version = info.header.version;
     client->counter = info.counter;
     memcpy(client->hash, info.hash, OTA_HASH_LEN);
-}
-
-static bool has_token(struct ota_client *client)
-{
-    char token[OTA_DEVICE_TOKEN_MAX];
-
-    return client->config->token != NULL ||
-           ota_journal_read(&client->journal, OTA_RECORD_CREDENTIAL, token, sizeof token) > 0;
 }
 
 /* What the bootloader did and why. No-init RAM may hold anything. */
@@ -72,7 +65,7 @@ int ota_client_init(struct ota_client *client, const struct ota_client_config *c
     if (error != OTA_OK)
         return error;
     read_running(client);
-    client->enrol = !has_token(client) && !config->certified;
+    client->enrol = ota_client_token(client) == NULL && !config->certified;
     if (client->enrol && config->enrolment_key == NULL)
         return OTA_E_RANGE;
     error = ota_client_report_init(client);
@@ -91,53 +84,47 @@ static void watch_freshness(struct ota_client *client)
     }
 }
 
-/* Nothing is under way: begin what is due, the most pressing first. */
-static void begin_next(struct ota_client *client)
-{
-    uint32_t wait_due_ms;
+/* What is to be begun now, NULL for nothing, and in how many milliseconds to look again. */
+struct next {
+    void (*begin)(struct ota_client *client);
+    uint32_t wait_ms;
+};
 
-    if (client->resetting &&
-        (ota_client_report_count(client) == 0 || ota_client_is_due(client, client->reset_due_ms)))
-        ota_client_reset(client);
-    else if (client->enrol && ota_client_is_due(client, client->poll_due_ms))
-        ota_client_enrol(client);
-    else if (client->enrol)
-        return;
-    else if (ota_client_report_waits(client))
-        ota_client_report_send(client);
-    else if (client->resetting)
-        return;
-    else if (ota_client_is_due(client, client->poll_due_ms))
-        ota_client_poll(client);
-    else if (ota_client_download_waits(client))
-        ota_client_download_step(client);
-    else if (ota_client_may_wait(client, &wait_due_ms) && ota_client_is_due(client, wait_due_ms))
-        ota_client_wait(client);
-}
-
-static uint32_t sooner(const struct ota_client *client, uint32_t wait_ms, uint32_t due_ms)
+static void consider(const struct ota_client *client, struct next *next, uint32_t due_ms,
+                     void (*begin)(struct ota_client *client))
 {
     uint32_t left_ms = ota_client_is_due(client, due_ms) ? 0 : due_ms - client->now_ms;
 
-    return left_ms < wait_ms ? left_ms : wait_ms;
+    if (left_ms == 0 && next->begin == NULL)
+        next->begin = begin;
+    if (left_ms < next->wait_ms)
+        next->wait_ms = left_ms;
 }
 
-static uint32_t idle_ms(const struct ota_client *client)
+/* The most pressing first. */
+static struct next find_next(const struct ota_client *client)
 {
-    uint32_t wait_ms = STEP_MS_MAX;
-    uint32_t due_ms;
+    struct next next = {NULL, STEP_MS_MAX};
+    bool reports = ota_client_report_count(client) > 0;
 
-    if (ota_client_may_wait(client, &due_ms))
-        wait_ms = sooner(client, wait_ms, due_ms);
+    if (client->boot_phase == OTA_BOOT_TRIAL)
+        consider(client, &next, client->now_ms + SELF_TEST_MS, NULL);
     if (client->resetting)
-        wait_ms = sooner(client, wait_ms, client->reset_due_ms);
-    if (ota_client_report_count(client) > 0 && !client->enrol)
-        wait_ms = sooner(client, wait_ms, client->report_due_ms);
-    if (client->wanted && !client->ready && !client->resetting)
-        wait_ms = sooner(client, wait_ms, client->download_due_ms);
-    if (client->boot_phase == OTA_BOOT_TRIAL && wait_ms > 1000)
-        wait_ms = 1000; /* the self-test wants to be asked */
-    return client->resetting ? wait_ms : sooner(client, wait_ms, client->poll_due_ms);
+        consider(client, &next, reports ? client->reset_due_ms : client->now_ms, ota_client_reset);
+    if (client->enrol) {
+        consider(client, &next, client->poll_due_ms, ota_client_enrol);
+        return next;
+    }
+    if (reports)
+        consider(client, &next, client->report_due_ms, ota_client_report_send);
+    if (client->resetting)
+        return next;
+    consider(client, &next, client->poll_due_ms, ota_client_poll);
+    if (client->wanted && !client->ready)
+        consider(client, &next, client->download_due_ms, ota_client_download_step);
+    if (ota_client_may_wait(client))
+        consider(client, &next, client->wait_due_ms, ota_client_wait);
+    return next;
 }
 
 uint32_t ota_client_step(struct ota_client *client, uint32_t now_ms)
@@ -150,12 +137,15 @@ uint32_t ota_client_step(struct ota_client *client, uint32_t now_ms)
     }
     if (client->halted)
         return STEP_MS_MAX;
-    if (client->exchange == EXCHANGE_WAIT && ota_client_wait_is_in_the_way(client))
-        ota_client_cancel(client);
+    struct next next = find_next(client);
+    if (client->exchange == EXCHANGE_WAIT && !client->headed && next.begin != NULL &&
+        next.begin != ota_client_wait)
+        ota_client_cancel(client); /* it stands in the way */
     if (client->exchange != EXCHANGE_NONE)
         return ota_client_advance(client);
-    begin_next(client);
-    return client->exchange != EXCHANGE_NONE ? 0 : idle_ms(client);
+    if (next.begin != NULL)
+        next.begin(client);
+    return client->exchange != EXCHANGE_NONE ? 0 : find_next(client).wait_ms;
 }
 
 void ota_client_poll_now(struct ota_client *client)
@@ -187,7 +177,8 @@ int ota_client_report_health(struct ota_client *client, uint32_t events, const c
     if (update.stage != OTA_UPDATE_ENDED || client->boot_phase == OTA_BOOT_TRIAL ||
         memcmp(update.hash, client->hash, OTA_HASH_LEN) != 0)
         return OTA_E_MISSING;
-    return ota_client_report_bad_events(client, ota_client_update_name(&update), events, word);
+    return ota_client_report(client, ota_client_update_name(&update), OTA_EVENT_HEALTH, events,
+                             reason);
 }
 
 void ota_client_status(const struct ota_client *client, struct ota_client_status *status)

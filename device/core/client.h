@@ -102,6 +102,12 @@ struct ota_client_wishes {
     uint32_t postpone_seconds;  /* from now on no update is wanted for so long */
 };
 
+/* A report as the journal keeps it. */
+struct ota_client_kept {
+    uint32_t seq;
+    char body[OTA_CLIENT_REPORT_MAX];
+};
+
 /* One piece of memory for what never lives at the same time: a request with the head of its answer,
  * and the body of the answer (a manifest, or a piece of firmware). */
 union ota_client_work {
@@ -111,7 +117,7 @@ union ota_client_work {
         char path[OTA_CLIENT_PATH_MAX + 1];
         char token[OTA_DEVICE_TOKEN_MAX + 1];
         char etag[OTA_HTTP_ETAG_MAX + 1];
-        char body[OTA_CLIENT_REPORT_MAX];
+        struct ota_client_kept kept; /* its body is that of each request that has one */
     } ask;
     uint8_t answer[OTA_MANIFEST_MAX];
 };

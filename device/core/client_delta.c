@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "device/core/client_log.h"
+#include "device/core/client_exchange.h"
 #include "device/core/client_slot.h"
 #include "device/port/crypto.h"
 #include "protocol/error.h"
@@ -72,7 +73,6 @@ static uint32_t wants(const struct ota_client *client)
 /* The patch is for the bytes in our primary, all of them. */
 static int check_base(const struct ota_client *client, const struct ota_delta_header *header)
 {
-    const struct ota_platform *platform = client->config->platform;
     struct ota_sha256 sha;
     uint8_t block[HASH_LEN];
 
@@ -83,7 +83,7 @@ static int check_base(const struct ota_client *client, const struct ota_delta_he
         uint32_t left = header->base_len - at;
         uint32_t part = left < sizeof block ? left : sizeof block;
         if (at % OTA_FEED_BYTES == 0)
-            platform->feed(platform->ctx);
+            ota_client_feed(client);
         if (read_base((void *)(uintptr_t)client, at, block, part) != OTA_OK)
             return OTA_E_DELTA_BASE;
         ota_sha256_update(&sha, block, part);
@@ -135,13 +135,6 @@ static void keep_checkpoint(struct ota_client *client)
         ota_client_log_error(client, "checkpoint", len);
 }
 
-/* Flash doesn't have what the checkpoint stands on: the patch is decoded from its first byte. */
-static void leave_checkpoint(struct ota_client *client)
-{
-    (void)ota_journal_write(&client->journal, OTA_RECORD_DELTA, NULL, 0);
-    delta_of(client)->open = false;
-}
-
 static int step(struct ota_client *client)
 {
     struct ota_delta *decoder = &delta_of(client)->decoder;
@@ -162,8 +155,8 @@ static int step(struct ota_client *client)
         else if (event < 0)
             error = event;
     }
-    if (error == OTA_E_STATE)
-        leave_checkpoint(client);
+    if (error == OTA_E_STATE) /* flash doesn't have what the checkpoint stands on */
+        (void)ota_client_forget_patch(client);
     return error == OTA_OK ? 1 : error;
 }
 

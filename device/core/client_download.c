@@ -18,10 +18,9 @@
 static bool is_released(const struct ota_client *client, const struct ota_manifest *manifest)
 {
     const struct ota_release_keys *keys = &client->config->release_keys;
-    const struct ota_platform *platform = client->config->platform;
 
     for (uint32_t i = 0; i < keys->count; i++) {
-        platform->feed(platform->ctx);
+        ota_client_feed(client);
         if (ota_p256_verify_der(keys->keys[i], manifest->hash, manifest->sig, manifest->sig_len))
             return true;
     }
@@ -88,7 +87,8 @@ static void choose_file(struct ota_client *client, struct ota_update *update,
         return;
     if (!has_base(client, &manifest->delta)) {
         ota_client_log_error(client, "patch", OTA_E_DELTA_BASE);
-        ota_client_report_detour(client, manifest->deployment, 0, OTA_E_DELTA_BASE);
+        (void)ota_client_report(client, manifest->deployment, OTA_EVENT_DOWNLOADING, 0,
+                                ota_error_name(OTA_E_DELTA_BASE));
         return;
     }
     update->file = OTA_UPDATE_PATCH;
@@ -111,25 +111,12 @@ static void forget_tries(struct ota_client *client)
     client->download_due_ms = client->now_ms;
 }
 
-/* A patch begins anew at its first byte; what it wrote stays. OTA_OK or OTA_E_FLASH. */
-static int forget_patch(struct ota_client *client)
-{
-    uint8_t none;
-
-    if (client->config->delta != NULL)
-        client->config->delta->open = false;
-    if (ota_journal_read(&client->journal, OTA_RECORD_DELTA, &none, sizeof none) == OTA_E_NOT_FOUND)
-        return OTA_OK;
-    return ota_journal_write(&client->journal, OTA_RECORD_DELTA, NULL, 0) == OTA_OK ? OTA_OK
-                                                                                    : OTA_E_FLASH;
-}
-
 static int forget_bytes(struct ota_client *client)
 {
     client->ready = false;
     client->located = false;
     int error = ota_client_slot_forget(client);
-    return error == OTA_OK ? forget_patch(client) : error;
+    return error == OTA_OK ? ota_client_forget_patch(client) : error;
 }
 
 static bool is_known(const struct ota_update *update, const struct ota_manifest *manifest)
@@ -157,7 +144,7 @@ static int take_up(struct ota_client *client, const struct ota_update *old,
     if (!keep)
         error = forget_bytes(client);
     else if (strcmp(update.url, old->url) != 0)
-        error = forget_patch(client);
+        error = ota_client_forget_patch(client);
     else
         memcpy(update.etag, old->etag, sizeof update.etag);
     if (error != OTA_OK)
@@ -172,9 +159,10 @@ static int take_up(struct ota_client *client, const struct ota_update *old,
 static void install(struct ota_client *client, struct ota_update *update)
 {
     ota_client_log_number(client, "install, counter", update->counter);
-    ota_client_report_installed(client, ota_client_update_name(update),
-                                update->file == OTA_UPDATE_PATCH ? update->file_len : 0);
-    int error = ota_client_slot_request(client, update);
+    (void)ota_client_report(client, ota_client_update_name(update), OTA_EVENT_INSTALLED,
+                            update->file == OTA_UPDATE_PATCH ? update->file_len : 0, "");
+    int error =
+        ota_slots_request_install(&client->journal, update->counter, update->hash, client->hash);
     if (error != OTA_OK) {
         ota_client_update_end(client, update, OTA_EVENT_FAILED, error);
         return;
@@ -241,11 +229,6 @@ void ota_client_download_cancel(struct ota_client *client, struct ota_text deplo
 
 /* ---- the next piece ---- */
 
-bool ota_client_download_waits(const struct ota_client *client)
-{
-    return client->wanted && !client->ready && ota_client_is_due(client, client->download_due_ms);
-}
-
 /* In 32 bits: of images beyond 42 MB a little less than exact. */
 static uint32_t percent_of(uint32_t position, uint32_t len)
 {
@@ -271,11 +254,13 @@ void ota_client_download_start_over(struct ota_client *client, struct ota_update
 void ota_client_download_detour(struct ota_client *client, struct ota_update *update, int reason)
 {
     ota_client_log_error(client, "patch", reason);
-    ota_client_report_detour(client, ota_client_update_name(update),
-                             percent_of(client->position, update->image_len), reason);
+    (void)ota_client_report(client, ota_client_update_name(update), OTA_EVENT_DOWNLOADING,
+                            percent_of(client->position, update->image_len),
+                            ota_error_name(reason));
     update->file = OTA_UPDATE_REFUSED;
     update->etag[0] = '\0';
-    if (forget_patch(client) != OTA_OK || ota_client_update_store(client, update) != OTA_OK)
+    if (ota_client_forget_patch(client) != OTA_OK ||
+        ota_client_update_store(client, update) != OTA_OK)
         ota_client_update_end(client, update, OTA_EVENT_FAILED, OTA_E_FLASH);
     client->poll_due_ms = client->now_ms;
 }

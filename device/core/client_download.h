@@ -19,8 +19,7 @@ int ota_client_download_offer(struct ota_client *client, const struct ota_manife
 /* A verified manifest withdraws `deployment`. */
 void ota_client_download_cancel(struct ota_client *client, struct ota_text deployment);
 
-/* true when the next piece of the download may be fetched or verified now. */
-bool ota_client_download_waits(const struct ota_client *client);
+/* Fetch or verify the next piece: when it is wanted, not ready, and due. */
 void ota_client_download_step(struct ota_client *client);
 
 /* Throw away what is in flash and fetch it again. A deployment gets `tries` of these in its whole

@@ -68,10 +68,14 @@ uint32_t ota_client_retry_ms(struct ota_client *client, uint8_t failures)
     return client->now_ms + seconds * 1000 + BACKOFF_MS_MIN + ota_client_random(client, window_ms);
 }
 
+void ota_client_feed(const struct ota_client *client)
+{
+    client->config->platform->feed(client->config->platform->ctx);
+}
+
 /* ---- asking ---- */
 
-/* The provisioned token, or the one of the journal; NULL without one. */
-static const char *fetch_token(struct ota_client *client)
+const char *ota_client_token(struct ota_client *client)
 {
     char *token = client->work.ask.token;
 
@@ -90,7 +94,7 @@ struct ota_http_request *ota_client_ask(struct ota_client *client, const char *m
     memset(&client->work.ask, 0, sizeof client->work.ask);
     request->method = method;
     request->path = client->work.ask.path;
-    request->bearer = fetch_token(client);
+    request->bearer = ota_client_token(client);
     return request;
 }
 
@@ -129,9 +133,18 @@ int ota_client_status_error(const struct ota_client *client, int wanted)
 {
     if (client->status == wanted)
         return OTA_OK;
-    if (client->status == 401 || client->status == 403)
+    switch (client->status) {
+    case 401:
+    case 403:
         return OTA_E_UNAUTHORIZED;
-    return OTA_E_HTTP_STATUS;
+    case 404:
+    case 410:
+        return OTA_E_GONE;
+    case 416:
+        return OTA_E_HTTP_RANGE;
+    default:
+        return OTA_E_HTTP_STATUS;
+    }
 }
 
 /* ---- the answer ---- */

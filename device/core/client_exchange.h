@@ -35,6 +35,9 @@ struct ota_client_kind {
     bool streams; /* no deadline for the whole of it: body() watches the rate */
 };
 
+/* The provisioned token, or the one of the journal in work.ask; NULL without one. */
+const char *ota_client_token(struct ota_client *client);
+
 /* Clear work.ask for a new request and put the device's token into it. The caller fills in the
  * path, then begins. */
 struct ota_http_request *ota_client_ask(struct ota_client *client, const char *method);
@@ -48,7 +51,7 @@ uint32_t ota_client_advance(struct ota_client *client);
 /* Give the exchange under way up, as if it had not begun. */
 void ota_client_cancel(struct ota_client *client);
 
-/* What the status of a gathered answer means for us: OTA_OK for `wanted`. */
+/* What the status of an answer means for us: OTA_OK for `wanted`. */
 int ota_client_status_error(const struct ota_client *client, int wanted);
 
 /* When to try again after `failures` in a row: full jitter over a window that doubles, never before
@@ -57,6 +60,9 @@ uint32_t ota_client_retry_ms(struct ota_client *client, uint8_t failures);
 
 /* A random number below `bound` (1 at least). */
 uint32_t ota_client_random(struct ota_client *client, uint32_t bound);
+
+/* The watchdog. */
+void ota_client_feed(const struct ota_client *client);
 
 bool ota_client_is_due(const struct ota_client *client, uint32_t due_ms);
 

@@ -54,25 +54,6 @@ static void ask_range(struct ota_client *client, const struct ota_update *update
 
 /* ---- the answer ---- */
 
-static int status_error(int status)
-{
-    switch (status) {
-    case 200:
-    case 206:
-        return OTA_OK;
-    case 401:
-    case 403:
-        return OTA_E_UNAUTHORIZED;
-    case 404:
-    case 410:
-        return OTA_E_GONE;
-    case 416:
-        return OTA_E_HTTP_RANGE;
-    default:
-        return OTA_E_HTTP_STATUS;
-    }
-}
-
 /* Exactly the range that we asked for, or the beginning of it. */
 static int check_range(struct ota_client *client, const struct ota_http_response *response)
 {
@@ -124,7 +105,7 @@ static int firmware_head(struct ota_client *client, const struct ota_http_respon
 {
     struct ota_update update;
 
-    int error = status_error(response->status);
+    int error = response->status == 206 ? OTA_OK : ota_client_status_error(client, 200);
     if (error == OTA_OK && response->coded)
         error = OTA_E_HTTP;
     if (error == OTA_OK)
@@ -206,31 +187,26 @@ enum verdict {
 
 static enum verdict judge(const struct ota_client *client, int error)
 {
-    switch (error) {
-    case OTA_E_SLOW:
-        return VERDICT_SLOW;
-    case OTA_E_FLASH:
-        return VERDICT_FLASH;
-    case OTA_E_GONE:
-        return VERDICT_FAIL;
-    case OTA_E_DELTA_BASE:
-    case OTA_E_DELTA_BLOCK:
-    case OTA_E_SYNTAX:
-    case OTA_E_UNSUPPORTED:
-    case OTA_E_RANGE:
-        return VERDICT_DETOUR;
-    case OTA_E_HTTP:
-    case OTA_E_HTTP_RANGE:
-    case OTA_E_TOO_LARGE:
-    case OTA_E_SIZE:
-        return VERDICT_STRIKE;
-    case OTA_E_HTTP_STATUS:
-        return client->status >= 500 || client->status == 408 || client->status == 429
-                   ? VERDICT_AGAIN
-                   : VERDICT_STRIKE;
-    default:
+    static const struct {
+        int8_t error;
+        uint8_t verdict;
+    } verdicts[] = {
+        {OTA_E_SLOW, VERDICT_SLOW},          {OTA_E_FLASH, VERDICT_FLASH},
+        {OTA_E_GONE, VERDICT_FAIL},          {OTA_E_DELTA_BASE, VERDICT_DETOUR},
+        {OTA_E_DELTA_BLOCK, VERDICT_DETOUR}, {OTA_E_SYNTAX, VERDICT_DETOUR},
+        {OTA_E_UNSUPPORTED, VERDICT_DETOUR}, {OTA_E_RANGE, VERDICT_DETOUR},
+        {OTA_E_HTTP, VERDICT_STRIKE},        {OTA_E_HTTP_RANGE, VERDICT_STRIKE},
+        {OTA_E_TOO_LARGE, VERDICT_STRIKE},   {OTA_E_SIZE, VERDICT_STRIKE},
+        {OTA_E_HTTP_STATUS, VERDICT_STRIKE},
+    };
+
+    if (error == OTA_E_HTTP_STATUS &&
+        (client->status >= 500 || client->status == 408 || client->status == 429))
         return VERDICT_AGAIN;
-    }
+    for (size_t i = 0; i < sizeof verdicts / sizeof verdicts[0]; i++)
+        if (verdicts[i].error == error)
+            return (enum verdict)verdicts[i].verdict;
+    return VERDICT_AGAIN;
 }
 
 static void try_again(struct ota_client *client, int error)

@@ -11,11 +11,6 @@
 #define ENROL_PATH "/device/v1/enroll"
 #define FIRST_POLL_MS_MAX 5000U /* the power comes back for a thousand devices at once */
 
-static const struct ota_platform *platform(const struct ota_client *client)
-{
-    return client->config->platform;
-}
-
 void ota_client_poll_init(struct ota_client *client)
 {
     uint32_t spread_ms = client->poll_ms / 8;
@@ -54,9 +49,9 @@ static int encode_enrolment(const struct ota_client *client, char *buf, size_t c
 void ota_client_enrol(struct ota_client *client)
 {
     struct ota_http_request *request = ota_client_ask(client, "POST");
-    char *body = client->work.ask.body;
+    char *body = client->work.ask.kept.body;
 
-    int len = encode_enrolment(client, body, sizeof client->work.ask.body);
+    int len = encode_enrolment(client, body, OTA_CLIENT_REPORT_MAX);
     if (len < 0) {
         poll_failed(client, len);
         return;
@@ -159,7 +154,8 @@ void ota_client_ask_manifest(struct ota_client *client, enum client_exchange exc
                              uint32_t wait_seconds)
 {
     ota_client_ask(client, "GET")->wait_seconds = wait_seconds;
-    int error = platform(client)->random(platform(client)->ctx, client->nonce, OTA_NONCE_LEN);
+    int error = client->config->platform->random(client->config->platform->ctx, client->nonce,
+                                                 OTA_NONCE_LEN);
     if (error == OTA_OK && !put_path(client, wait_seconds > 0))
         error = OTA_E_NO_SPACE;
     if (error != OTA_OK) {
@@ -190,7 +186,7 @@ static bool verify(void *ctx, struct ota_text key_id, const uint8_t *msg, size_t
     ota_sha256_update(&sha, msg, msg_len);
     ota_sha256_final(&sha, hash);
     for (uint32_t i = 0; i < client->config->server_key_count; i++) {
-        platform(client)->feed(platform(client)->ctx);
+        ota_client_feed(client);
         if (ota_p256_verify_raw(client->config->server_keys[i], hash, sig))
             return true;
     }

@@ -6,27 +6,25 @@
 #include "protocol/error.h"
 
 #define REPORTS_PATH "/device/v1/reports"
-#define SEQ_BLOCK 32U              /* numbers reserved by one journal write */
-#define KEPT_HEAD sizeof(uint32_t) /* bytes in front of the body: its sequence number */
+#define SEQ_BLOCK 32U /* numbers reserved by one journal write */
+#define KEPT_HEAD offsetof(struct ota_client_kept, body)
 
 _Static_assert(OTA_RECORD_REPORT_LAST - OTA_RECORD_REPORT_0 + 1 == OTA_CLIENT_REPORTS,
                "each place has its record type");
-_Static_assert(KEPT_HEAD + OTA_CLIENT_REPORT_MAX <= OTA_RECORD_LEN_MAX, "a report fits a record");
+_Static_assert(sizeof(struct ota_client_kept) <= OTA_RECORD_LEN_MAX, "a report fits a record");
 
 static enum ota_record record_of(unsigned slot)
 {
     return (enum ota_record)(OTA_RECORD_REPORT_0 + slot);
 }
 
-static uint32_t find_seq(struct ota_client *client, unsigned slot)
+/* Read a kept report into work.ask; bytes of its body, or 0. */
+static size_t fetch(struct ota_client *client, unsigned slot)
 {
-    uint8_t kept[KEPT_HEAD + OTA_CLIENT_REPORT_MAX];
-    uint32_t seq = 0;
+    struct ota_client_kept *kept = &client->work.ask.kept;
+    int len = ota_journal_read(&client->journal, record_of(slot), kept, sizeof *kept);
 
-    int len = ota_journal_read(&client->journal, record_of(slot), kept, sizeof kept);
-    if (len > (int)KEPT_HEAD)
-        memcpy(&seq, kept, KEPT_HEAD);
-    return seq;
+    return len > (int)KEPT_HEAD ? (size_t)len - KEPT_HEAD : 0;
 }
 
 int ota_client_report_init(struct ota_client *client)
@@ -40,36 +38,35 @@ int ota_client_report_init(struct ota_client *client)
         client->seq = 0;
     client->seq_limit = client->seq;
     for (unsigned slot = 0; slot < OTA_CLIENT_REPORTS; slot++)
-        client->reports[slot] = find_seq(client, slot);
+        client->reports[slot] = fetch(client, slot) > 0 ? client->work.ask.kept.seq : 0;
     client->report_due_ms = client->now_ms;
     return OTA_OK;
 }
 
-static int next_seq(struct ota_client *client, uint32_t *seq)
+static int next_seq(struct ota_client *client)
 {
+    uint32_t limit = client->seq_limit + SEQ_BLOCK;
+
     if (client->seq == client->seq_limit) {
-        uint32_t limit = client->seq_limit + SEQ_BLOCK;
         int error = ota_journal_write(&client->journal, OTA_RECORD_SEQUENCE, &limit, sizeof limit);
         if (error != OTA_OK)
             return error;
         client->seq_limit = limit;
     }
-    *seq = ++client->seq;
+    client->seq++;
     return OTA_OK;
 }
 
 /* Bytes of the body, or a negative error. */
-static int encode(struct ota_client *client, struct ota_report *report, char *buf, size_t cap)
+static int encode(struct ota_client *client, struct ota_report *report, char *buf)
 {
-    uint32_t seq;
-
-    int error = next_seq(client, &seq);
+    int error = next_seq(client);
     if (error != OTA_OK)
         return error;
-    report->seq = seq;
+    report->seq = client->seq;
     report->version = client->version;
     memcpy(report->hash, client->hash, OTA_HASH_LEN);
-    return ota_report_encode(report, buf, cap);
+    return ota_report_encode(report, buf, OTA_CLIENT_REPORT_MAX);
 }
 
 static unsigned oldest(const struct ota_client *client)
@@ -93,15 +90,15 @@ static unsigned place_for_one(const struct ota_client *client)
 
 static int keep(struct ota_client *client, struct ota_report *report)
 {
-    uint8_t kept[KEPT_HEAD + OTA_CLIENT_REPORT_MAX];
+    struct ota_client_kept kept;
 
-    report->log = (struct ota_text){client->log, client->log_len};
-    int len = encode(client, report, (char *)kept + KEPT_HEAD, OTA_CLIENT_REPORT_MAX);
+    int len = encode(client, report, kept.body);
     if (len < 0)
         return len;
     unsigned slot = place_for_one(client);
-    memcpy(kept, &client->seq, KEPT_HEAD);
-    int error = ota_journal_write(&client->journal, record_of(slot), kept, KEPT_HEAD + (size_t)len);
+    kept.seq = client->seq;
+    int error =
+        ota_journal_write(&client->journal, record_of(slot), &kept, KEPT_HEAD + (size_t)len);
     if (error != OTA_OK)
         return error;
     client->reports[slot] = client->seq;
@@ -109,53 +106,23 @@ static int keep(struct ota_client *client, struct ota_report *report)
     return OTA_OK;
 }
 
-static void keep_or_log(struct ota_client *client, struct ota_report *report)
-{
-    int error = keep(client, report);
-
-    if (error != OTA_OK)
-        ota_client_log_error(client, "report", error);
-}
-
-void ota_client_report(struct ota_client *client, struct ota_text deployment, enum ota_event event,
-                       int reason)
+int ota_client_report(struct ota_client *client, struct ota_text deployment, enum ota_event event,
+                      uint32_t number, const char *reason)
 {
     struct ota_report report = {
         .deployment = deployment,
         .event = event,
-        .reason = ota_text_of(ota_event_has_reason(event) ? ota_error_name(reason) : ""),
+        .percent = number,
+        .events = number,
+        .fetched = number,
+        .reason = ota_text_of(reason),
+        .log = {client->log, client->log_len},
     };
 
-    keep_or_log(client, &report);
-}
-
-int ota_client_report_bad_events(struct ota_client *client, struct ota_text deployment,
-                                 uint32_t events, struct ota_text reason)
-{
-    struct ota_report report = {
-        .deployment = deployment, .event = OTA_EVENT_HEALTH, .events = events, .reason = reason};
-
-    return keep(client, &report);
-}
-
-void ota_client_report_installed(struct ota_client *client, struct ota_text deployment,
-                                 uint32_t fetched)
-{
-    struct ota_report report = {
-        .deployment = deployment, .event = OTA_EVENT_INSTALLED, .fetched = fetched};
-
-    keep_or_log(client, &report);
-}
-
-void ota_client_report_detour(struct ota_client *client, struct ota_text deployment,
-                              uint32_t percent, int reason)
-{
-    struct ota_report report = {.deployment = deployment,
-                                .event = OTA_EVENT_DOWNLOADING,
-                                .percent = percent,
-                                .reason = ota_text_of(ota_error_name(reason))};
-
-    keep_or_log(client, &report);
+    int error = keep(client, &report);
+    if (error != OTA_OK)
+        ota_client_log_error(client, "report", error);
+    return error;
 }
 
 uint32_t ota_client_report_count(const struct ota_client *client)
@@ -167,17 +134,12 @@ uint32_t ota_client_report_count(const struct ota_client *client)
     return count;
 }
 
-bool ota_client_report_waits(const struct ota_client *client)
-{
-    return client->reports[oldest(client)] != 0 && ota_client_is_due(client, client->report_due_ms);
-}
-
 static struct ota_http_request *ask(struct ota_client *client)
 {
     struct ota_http_request *request = ota_client_ask(client, "POST");
 
     memcpy(client->work.ask.path, REPORTS_PATH, sizeof REPORTS_PATH);
-    request->body = client->work.ask.body;
+    request->body = client->work.ask.kept.body;
     return request;
 }
 
@@ -193,17 +155,14 @@ static void forget(struct ota_client *client, unsigned slot)
 
 void ota_client_report_send(struct ota_client *client)
 {
-    uint8_t kept[KEPT_HEAD + OTA_CLIENT_REPORT_MAX];
+    struct ota_http_request *request = ask(client);
     unsigned slot = oldest(client);
 
-    int len = ota_journal_read(&client->journal, record_of(slot), kept, sizeof kept);
-    if (len <= (int)KEPT_HEAD) {
+    request->body_len = fetch(client, slot);
+    if (request->body_len == 0) {
         forget(client, slot); /* it rotted away */
         return;
     }
-    struct ota_http_request *request = ask(client);
-    request->body_len = (size_t)len - KEPT_HEAD;
-    memcpy(client->work.ask.body, kept + KEPT_HEAD, request->body_len);
     client->sent_seq = client->reports[slot];
     ota_client_begin(client, EXCHANGE_REPORT);
 }
@@ -215,7 +174,7 @@ void ota_client_report_progress(struct ota_client *client, struct ota_text deplo
         .deployment = deployment, .event = OTA_EVENT_DOWNLOADING, .percent = percent};
     struct ota_http_request *request = ask(client);
 
-    int len = encode(client, &report, client->work.ask.body, OTA_CLIENT_REPORT_MAX);
+    int len = encode(client, &report, client->work.ask.kept.body);
     if (len < 0)
         return;
     request->body_len = (size_t)len;

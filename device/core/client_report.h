@@ -17,25 +17,12 @@
 /* Find the kept reports in the journal. OTA_OK or OTA_E_FLASH. */
 int ota_client_report_init(struct ota_client *client);
 
-/* Keep a report of `event` until it is delivered. `reason` is an enum ota_error. Does not touch
- * client->work. What the journal refuses is logged. */
-void ota_client_report(struct ota_client *client, struct ota_text deployment, enum ota_event event,
-                       int reason);
+/* Keep a report until it is delivered. `number` is what the event counts: percent DOWNLOADING,
+ * bytes fetched of a patch for what is INSTALLED, HEALTH's events. `reason` is a word or "". Does
+ * not touch client->work. OTA_OK, or why the journal refused; that is logged. */
+int ota_client_report(struct ota_client *client, struct ota_text deployment, enum ota_event event,
+                      uint32_t number, const char *reason);
 
-/* The same for OTA_EVENT_HEALTH. OTA_OK, or why it could not be kept. */
-int ota_client_report_bad_events(struct ota_client *client, struct ota_text deployment,
-                                 uint32_t events, struct ota_text reason);
-
-/* The image is whole: `fetched` bytes of a patch made it, 0 for the image itself. */
-void ota_client_report_installed(struct ota_client *client, struct ota_text deployment,
-                                 uint32_t fetched);
-
-/* The patch is given up and the image fetched instead; `reason` is an enum ota_error. */
-void ota_client_report_detour(struct ota_client *client, struct ota_text deployment,
-                              uint32_t percent, int reason);
-
-/* true when a kept report may be sent now. */
-bool ota_client_report_waits(const struct ota_client *client);
 /* Send the oldest kept one. */
 void ota_client_report_send(struct ota_client *client);
 

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "device/core/client_delta.h"
+#include "device/core/client_exchange.h"
 #include "protocol/error.h"
 
 #define SCAN_LEN 512U /* bytes read at a time */
@@ -13,9 +15,7 @@ _Static_assert(SCAN_LEN <= OTA_MANIFEST_MAX && OTA_FEED_BYTES % SCAN_LEN == 0, "
 
 static void feed(void *ctx)
 {
-    const struct ota_client *client = ctx;
-
-    client->config->platform->feed(client->config->platform->ctx);
+    ota_client_feed(ctx);
 }
 
 struct ota_flash_area ota_client_slot_area(const struct ota_client *client)
@@ -37,6 +37,18 @@ int ota_client_slot_forget(struct ota_client *client)
     return ota_journal_write(&client->journal, OTA_RECORD_PROGRESS, NULL, 0) == OTA_OK
                ? OTA_OK
                : OTA_E_FLASH;
+}
+
+int ota_client_forget_patch(struct ota_client *client)
+{
+    uint8_t none;
+
+    if (client->config->delta != NULL)
+        client->config->delta->open = false;
+    if (ota_journal_read(&client->journal, OTA_RECORD_DELTA, &none, sizeof none) == OTA_E_NOT_FOUND)
+        return OTA_OK;
+    return ota_journal_write(&client->journal, OTA_RECORD_DELTA, NULL, 0) == OTA_OK ? OTA_OK
+                                                                                    : OTA_E_FLASH;
 }
 
 /* ---- where a download stands ---- */
@@ -210,17 +222,4 @@ int ota_client_slot_verify(struct ota_client *client, const struct ota_update *u
         error = OTA_E_HASH;
     *bytes_wrong = error != OTA_OK;
     return error == OTA_OK ? compare(client, update, &info) : error;
-}
-
-int ota_client_slot_request(struct ota_client *client, const struct ota_update *update)
-{
-    struct ota_flash_area area = ota_client_slot_area(client);
-    struct ota_image_info info;
-
-    int error = ota_slots_inspect(client->config->flash, area.addr, area.len, &info);
-    if (error == OTA_OK)
-        error = compare(client, update, &info);
-    if (error == OTA_OK)
-        error = ota_slots_request_install(&client->journal, &info, client->hash);
-    return error;
 }

@@ -24,6 +24,9 @@ struct ota_flash_area ota_client_slot_area(const struct ota_client *client);
 /* From now on nothing that is in the slot counts. OTA_OK or OTA_E_FLASH. */
 int ota_client_slot_forget(struct ota_client *client);
 
+/* A patch begins anew at its first byte; what it wrote stays. OTA_OK or OTA_E_FLASH. */
+int ota_client_forget_patch(struct ota_client *client);
+
 /* Find position and erased; uses work.answer. OTA_OK or OTA_E_FLASH. */
 int ota_client_slot_locate(struct ota_client *client, uint32_t image_len);
 
@@ -42,8 +45,5 @@ int ota_client_slot_write(struct ota_client *client, uint32_t offset, const uint
  * negative error; *bytes_wrong when another download could help. */
 int ota_client_slot_verify(struct ota_client *client, const struct ota_update *update,
                            bool *bytes_wrong);
-
-/* Ask the bootloader for it. */
-int ota_client_slot_request(struct ota_client *client, const struct ota_update *update);
 
 #endif

@@ -34,11 +34,15 @@ struct ota_text ota_client_update_name(const struct ota_update *update)
 void ota_client_update_end(struct ota_client *client, struct ota_update *update,
                            enum ota_event event, int reason)
 {
-    if (ota_event_has_reason(event))
+    const char *word = "";
+
+    if (ota_event_has_reason(event)) {
+        word = ota_error_name(reason);
         ota_client_log_error(client, ota_event_name(event), reason);
-    else
+    } else {
         ota_client_log_number(client, ota_event_name(event), client->counter);
-    ota_client_report(client, ota_client_update_name(update), event, reason);
+    }
+    (void)ota_client_report(client, ota_client_update_name(update), event, 0, word);
     update->stage = OTA_UPDATE_ENDED;
     (void)ota_client_update_store(client, update);
     client->wanted = false;

@@ -23,9 +23,8 @@ static uint32_t left_ms(const struct ota_client *client)
     return ota_client_is_due(client, client->poll_due_ms) || left < REST_MS ? 0 : left - REST_MS;
 }
 
-bool ota_client_may_wait(const struct ota_client *client, uint32_t *due_ms)
+bool ota_client_may_wait(const struct ota_client *client)
 {
-    *due_ms = client->wait_due_ms;
     return wanted_seconds(client) > 0 && client->verified && client->poll_failures == 0 &&
            client->boot_phase != OTA_BOOT_TRIAL && !client->enrol && !client->wanted &&
            !client->resetting && ota_client_report_count(client) == 0 &&
@@ -45,12 +44,6 @@ void ota_client_wait(struct ota_client *client)
     client->wait_ms = ms / 1000 * 1000;
     client->told = client->action;
     ota_client_ask_manifest(client, EXCHANGE_WAIT, ms / 1000);
-}
-
-bool ota_client_wait_is_in_the_way(struct ota_client *client)
-{
-    return !client->headed &&
-           (ota_client_is_due(client, client->poll_due_ms) || ota_client_report_waits(client));
 }
 
 /* What ends a wait before half its time without being news is a server that holds nothing, or

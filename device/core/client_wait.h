@@ -8,11 +8,9 @@
 
 #include "device/core/client_exchange.h"
 
-/* Whether the client has nothing else to do and waiting is wanted; *due_ms is when to begin. */
-bool ota_client_may_wait(const struct ota_client *client, uint32_t *due_ms);
+/* Whether the client has nothing else to do and waiting is wanted, from wait_due_ms on. */
+bool ota_client_may_wait(const struct ota_client *client);
 void ota_client_wait(struct ota_client *client);
-/* While a wait is under way: whether something else has become due that it stands in the way of. */
-bool ota_client_wait_is_in_the_way(struct ota_client *client);
 
 extern const struct ota_client_kind ota_client_wait_kind;
 

@@ -138,7 +138,8 @@ int ota_slots_verify(const struct ota_flash *flash, uint32_t addr, uint32_t area
     return ota_p256_verify_raw(keys->keys[key - 1], info->hash, raw) ? OTA_OK : OTA_E_SIGNATURE;
 }
 
-int ota_slots_request_install(struct ota_journal *journal, const struct ota_image_info *new_image,
+int ota_slots_request_install(struct ota_journal *journal, uint32_t new_counter,
+                              const uint8_t new_hash[OTA_HASH_LEN],
                               const uint8_t old_hash[OTA_HASH_LEN])
 {
     struct ota_boot_record record;
@@ -154,8 +155,8 @@ int ota_slots_request_install(struct ota_journal *journal, const struct ota_imag
     record.error = OTA_OK;
     record.step = 0;
     record.sectors = 0;
-    record.new_counter = new_image->counter;
-    memcpy(record.new_hash, new_image->hash, OTA_HASH_LEN);
+    record.new_counter = new_counter;
+    memcpy(record.new_hash, new_hash, OTA_HASH_LEN);
     memcpy(record.old_hash, old_hash, OTA_HASH_LEN);
     return ota_slots_store(journal, &record);
 }

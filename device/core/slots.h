@@ -94,7 +94,8 @@ int ota_slots_verify(const struct ota_flash *flash, uint32_t addr, uint32_t area
 
 /* The client asks for the verified image in the secondary. Allowed in IDLE, REVERTED, REFUSED, and
  * REQUESTED. */
-int ota_slots_request_install(struct ota_journal *journal, const struct ota_image_info *new_image,
+int ota_slots_request_install(struct ota_journal *journal, uint32_t new_counter,
+                              const uint8_t new_hash[OTA_HASH_LEN],
                               const uint8_t old_hash[OTA_HASH_LEN]);
 
 /* The application found itself fit: IDLE, and the counter rises to the image's, in one record.

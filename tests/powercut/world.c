@@ -270,7 +270,7 @@ static enum step request(struct world *world, struct ota_journal *journal)
         return STEP_REBOOT;
     }
     world->requested = image;
-    if (ota_slots_request_install(journal, &info, world->info.hash) != OTA_OK) {
+    if (ota_slots_request_install(journal, info.counter, info.hash, world->info.hash) != OTA_OK) {
         world->requested = NULL;
         world->goal++;
         if (!world->lenient)

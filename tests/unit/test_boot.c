@@ -113,7 +113,8 @@ static void request(struct world *world, const struct world_image *image)
         ota_slots_inspect(&world->sim.flash, download(world), world->sim.map.primary.len, &info),
         OTA_OK);
     assert_int_equal(ota_journal_mount(&journal, &world->sim.flash, &world->sim.map), OTA_OK);
-    assert_int_equal(ota_slots_request_install(&journal, &info, old_hash), OTA_OK);
+    assert_int_equal(ota_slots_request_install(&journal, info.counter, info.hash, old_hash),
+                     OTA_OK);
 }
 
 static void confirm(struct world *world)

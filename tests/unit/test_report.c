@@ -170,6 +170,7 @@ static void encoder_refuses(void **state)
     bad[0].deployment = ota_text_of("");
     bad[1].seq = OTA_JSON_INT_MAX + 1ULL;
     bad[2].event = (enum ota_event)0;
+    bad[3].event = OTA_EVENT_DOWNLOADING;
     bad[3].percent = 101;
     bad[4].reason = ota_text_of("");
     bad[5].log.len = OTA_REPORT_LOG_MAX + 1;

@@ -23,7 +23,8 @@ static bool asks(void)
     return ota_slots_inspect(&stm32f4_flash, primary->addr, primary->len, &running) == OTA_OK &&
            ota_slots_inspect(&stm32f4_flash, area.addr, area.len, &waiting) == OTA_OK &&
            waiting.counter > running.counter &&
-           ota_slots_request_install(&journal, &waiting, running.hash) == OTA_OK;
+           ota_slots_request_install(&journal, waiting.counter, waiting.hash, running.hash) ==
+               OTA_OK;
 }
 
 static int update(void)
