@@ -6,7 +6,10 @@
 #include "protocol/fields.h"
 
 /* "DSSEv1 LEN TYPE LEN ", in bytes. */
-#define PAE_HEAD_MAX (sizeof("DSSEv1   ") + sizeof(OTA_MANIFEST_TYPE) + 2 * OTA_DECIMAL_MAX)
+#define PAE_TYPE "DSSEv1 34 " OTA_MANIFEST_TYPE " "
+#define PAE_HEAD_MAX (sizeof(PAE_TYPE) + OTA_DECIMAL_MAX)
+
+_Static_assert(sizeof(OTA_MANIFEST_TYPE) - 1 == 34, "PAE_TYPE has its length");
 
 static int take_poll(struct ota_json *json, void *out)
 {
@@ -221,18 +224,13 @@ static size_t decode_signatures(const struct envelope *envelope,
 
 static size_t pae_head(size_t payload_len, char head[PAE_HEAD_MAX])
 {
-    static const char type[] = OTA_MANIFEST_TYPE;
-    size_t len = sizeof("DSSEv1 ") - 1;
+    struct ota_out out;
 
-    memcpy(head, "DSSEv1 ", len);
-    len += ota_decimal_encode(sizeof(type) - 1, head + len);
-    head[len++] = ' ';
-    memcpy(head + len, type, sizeof(type) - 1);
-    len += sizeof(type) - 1;
-    head[len++] = ' ';
-    len += ota_decimal_encode(payload_len, head + len);
-    head[len++] = ' ';
-    return len;
+    ota_out_open(&out, head, PAE_HEAD_MAX);
+    ota_out_put(&out, PAE_TYPE);
+    ota_out_put_number(&out, payload_len);
+    ota_out_put_char(&out, ' ');
+    return out.len;
 }
 
 /* Turn buf into the PAE of the payload that it holds: nothing else in it is needed any more. The

@@ -60,6 +60,8 @@ int ota_client_init(struct ota_client *client, const struct ota_client_config *c
     client->config = config;
     client->now_ms = now_ms;
     client->poll_ms = config->poll_ms != 0 ? config->poll_ms : OTA_CLIENT_POLL_MS_DEFAULT;
+    client->slot = ota_slots_download_area(config->flash, config->map);
+    client->sector_len = config->flash->sector_len(config->flash->ctx, client->slot.addr);
     log_boot(client);
     int error = ota_journal_mount(&client->journal, config->flash, config->map);
     if (error != OTA_OK)

@@ -194,6 +194,8 @@ struct ota_client {
     uint8_t hash[OTA_HASH_LEN];
     uint8_t nonce[OTA_NONCE_LEN];
     struct ota_journal journal;
+    struct ota_flash_area slot;   /* where downloads go */
+    uint32_t sector_len;          /* bytes: of the slots */
     char log[OTA_CLIENT_LOG_MAX]; /* lines joined by '|' */
     union ota_client_work work;
 };

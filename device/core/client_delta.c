@@ -38,7 +38,7 @@ static int read_result(void *ctx, uint32_t offset, void *buf, size_t len)
     const struct ota_client *client = ctx;
     const struct ota_flash *flash = client->config->flash;
 
-    return flash->read(flash->ctx, ota_client_slot_area(client).addr + offset, buf, len);
+    return flash->read(flash->ctx, client->slot.addr + offset, buf, len);
 }
 
 static int write_result(void *ctx, uint32_t offset, const void *buf, size_t len)

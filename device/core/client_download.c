@@ -45,8 +45,7 @@ static int check_offer(const struct ota_client *client, const struct ota_manifes
         return OTA_E_COUNTER_LOW;
     if (manifest->counter - counter_min(client) > OTA_COUNTER_JUMP_MAX)
         return OTA_E_COUNTER_JUMP;
-    if (manifest->image_len < OTA_IMAGE_HEADER_LEN ||
-        manifest->image_len > ota_client_slot_area(client).len)
+    if (manifest->image_len < OTA_IMAGE_HEADER_LEN || manifest->image_len > client->slot.len)
         return OTA_E_SIZE;
     return is_released(client, manifest) ? OTA_OK : OTA_E_SIGNATURE;
 }
@@ -125,34 +124,30 @@ static bool is_known(const struct ota_update *update, const struct ota_manifest 
            ota_text_equal(manifest->deployment, ota_client_update_name(update));
 }
 
-static bool refuses_patch(const struct ota_update *update, const struct ota_manifest *manifest)
-{
-    return is_known(update, manifest) && update->file == OTA_UPDATE_REFUSED;
-}
-
-/* Take up a deployment. One that names the image which is half here already keeps the bytes. */
-static int take_up(struct ota_client *client, const struct ota_update *old,
+/* Take up a deployment in the place of *update. One that names the image which is half here already
+ * keeps the bytes. */
+static int take_up(struct ota_client *client, struct ota_update *update,
                    const struct ota_manifest *manifest)
 {
-    struct ota_update update;
-    bool keep = is_same_image(old, manifest);
+    struct ota_update old = *update;
+    bool keep = is_same_image(&old, manifest);
     int error = OTA_OK;
 
-    fill_update(&update, manifest);
-    if (!refuses_patch(old, manifest))
-        choose_file(client, &update, manifest);
+    fill_update(update, manifest);
+    if (!is_known(&old, manifest) || old.file != OTA_UPDATE_REFUSED)
+        choose_file(client, update, manifest);
     if (!keep)
         error = forget_bytes(client);
-    else if (strcmp(update.url, old->url) != 0)
+    else if (strcmp(update->url, old.url) != 0)
         error = ota_client_forget_patch(client);
     else
-        memcpy(update.etag, old->etag, sizeof update.etag);
+        memcpy(update->etag, old.etag, sizeof update->etag);
     if (error != OTA_OK)
         return error;
     if (keep)
-        update.restarts = old->restarts;
+        update->restarts = old.restarts;
     forget_tries(client);
-    return ota_client_update_store(client, &update);
+    return ota_client_update_store(client, update);
 }
 
 /* The report first: when power goes between the two, it is made twice, and never lost. */
@@ -184,30 +179,28 @@ static void go_on(struct ota_client *client, struct ota_update *update)
 int ota_client_download_offer(struct ota_client *client, const struct ota_manifest *manifest)
 {
     struct ota_update update;
-    bool known;
 
     ota_client_update_load(client, &update);
-    known = is_known(&update, manifest);
+    bool known = is_known(&update, manifest);
     if (known && update.stage != OTA_UPDATE_ACTIVE)
         return OTA_OK;
 
     int error = check_offer(client, manifest);
-    bool again = known && is_same_image(&update, manifest) && !refuses_patch(&update, manifest);
-    if (error == OTA_OK && !again) {
-        error = take_up(client, &update, manifest);
-        if (error != OTA_OK)
-            return error;
-        ota_client_update_load(client, &update);
-    }
     if (error != OTA_OK) {
         fill_update(&update, manifest);
         ota_client_update_end(client, &update, OTA_EVENT_FAILED, error);
-    } else if (memcmp(manifest->hash, client->hash, OTA_HASH_LEN) == 0) {
-        ota_client_update_end(client, &update, OTA_EVENT_CONFIRMED, OTA_OK);
-    } else {
-        go_on(client, &update);
+        return error;
     }
-    return error;
+    if (!known || !is_same_image(&update, manifest) || update.file == OTA_UPDATE_REFUSED) {
+        error = take_up(client, &update, manifest);
+        if (error != OTA_OK)
+            return error;
+    }
+    if (memcmp(manifest->hash, client->hash, OTA_HASH_LEN) == 0)
+        ota_client_update_end(client, &update, OTA_EVENT_CONFIRMED, OTA_OK);
+    else
+        go_on(client, &update);
+    return OTA_OK;
 }
 
 void ota_client_download_cancel(struct ota_client *client, struct ota_text deployment)

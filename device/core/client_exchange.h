@@ -38,8 +38,8 @@ struct ota_client_kind {
 /* The provisioned token, or the one of the journal in work.ask; NULL without one. */
 const char *ota_client_token(struct ota_client *client);
 
-/* Clear work.ask for a new request and put the device's token into it. The caller fills in the
- * path, then begins. */
+/* Clear work.ask for a new request and put the device's token into it. The caller fills in
+ * the path in work.ask or names another, then begins. */
 struct ota_http_request *ota_client_ask(struct ota_client *client, const char *method);
 
 /* Start it. On failure the kind's end() is called, so that there is one place for failures. */

@@ -84,7 +84,7 @@ static int check_whole(struct ota_client *client, const struct ota_http_response
 static int check_etag(struct ota_client *client, struct ota_update *update,
                       const struct ota_http_response *response)
 {
-    if (response->etag[0] == '\0' || ota_text_is(ota_text_of(response->etag), update->etag))
+    if (response->etag[0] == '\0' || strcmp(response->etag, update->etag) == 0)
         return OTA_OK;
     if (client->patched && update->etag[0] != '\0')
         return OTA_E_DELTA_BLOCK; /* its URL names the bytes: there is no other */

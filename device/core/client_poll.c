@@ -56,7 +56,7 @@ void ota_client_enrol(struct ota_client *client)
         poll_failed(client, len);
         return;
     }
-    memcpy(client->work.ask.path, ENROL_PATH, sizeof ENROL_PATH);
+    request->path = ENROL_PATH;
     request->bearer = client->config->enrolment_key;
     request->body = body;
     request->body_len = (size_t)len;

@@ -138,7 +138,7 @@ static struct ota_http_request *ask(struct ota_client *client)
 {
     struct ota_http_request *request = ota_client_ask(client, "POST");
 
-    memcpy(client->work.ask.path, REPORTS_PATH, sizeof REPORTS_PATH);
+    request->path = REPORTS_PATH;
     request->body = client->work.ask.kept.body;
     return request;
 }

@@ -18,18 +18,6 @@ static void feed(void *ctx)
     ota_client_feed(ctx);
 }
 
-struct ota_flash_area ota_client_slot_area(const struct ota_client *client)
-{
-    return ota_slots_download_area(client->config->flash, client->config->map);
-}
-
-static uint32_t sector_len(const struct ota_client *client)
-{
-    const struct ota_flash *flash = client->config->flash;
-
-    return flash->sector_len(flash->ctx, ota_client_slot_area(client).addr);
-}
-
 int ota_client_slot_forget(struct ota_client *client)
 {
     client->position = 0;
@@ -58,7 +46,7 @@ int ota_client_forget_patch(struct ota_client *client)
 static uint32_t written_len(struct ota_client *client, uint32_t len)
 {
     const struct ota_flash *flash = client->config->flash;
-    uint32_t base = ota_client_slot_area(client).addr;
+    uint32_t base = client->slot.addr;
     uint8_t *block = client->work.answer;
 
     while (len > 0) {
@@ -78,13 +66,13 @@ static uint32_t written_len(struct ota_client *client, uint32_t len)
 int ota_client_slot_locate(struct ota_client *client, uint32_t image_len)
 {
     const struct ota_flash *flash = client->config->flash;
-    uint32_t size = sector_len(client);
+    uint32_t size = client->sector_len;
     uint32_t sectors = 0;
 
     int len = ota_journal_read(&client->journal, OTA_RECORD_PROGRESS, &sectors, sizeof sectors);
     if (len == OTA_E_FLASH)
         return len;
-    if (len != (int)sizeof sectors || sectors > ota_client_slot_area(client).len / size)
+    if (len != (int)sizeof sectors || sectors > client->slot.len / size)
         sectors = 0;
 
     uint32_t end = sectors * size < image_len ? sectors * size : image_len;
@@ -116,8 +104,8 @@ static int open_sector(struct ota_client *client, uint32_t addr)
 static int program(struct ota_client *client, const uint8_t *bytes, uint32_t len)
 {
     const struct ota_flash *flash = client->config->flash;
-    uint32_t base = ota_client_slot_area(client).addr;
-    uint32_t size = sector_len(client);
+    uint32_t base = client->slot.addr;
+    uint32_t size = client->sector_len;
 
     for (uint32_t done = 0; done < len;) {
         uint32_t open = client->erased * size - client->position;
@@ -177,7 +165,7 @@ int ota_client_slot_write(struct ota_client *client, uint32_t offset, const uint
         return OTA_OK;
     /* Between the last byte that isn't 0xff and a checkpoint there is nothing but 0xff. */
     if (offset > client->position) {
-        if (offset > client->erased * sector_len(client))
+        if (offset > client->erased * client->sector_len)
             return OTA_E_STATE;
         client->position = offset;
     }
@@ -199,9 +187,9 @@ int ota_client_slot_write(struct ota_client *client, uint32_t offset, const uint
 static int compare(const struct ota_client *client, const struct ota_update *update,
                    const struct ota_image_info *info)
 {
-    if (!ota_text_is(ota_text_of(info->product), client->config->product))
+    if (strcmp(info->product, client->config->product) != 0)
         return OTA_E_PRODUCT;
-    if (!ota_text_is(ota_text_of(info->hardware), client->config->hardware))
+    if (strcmp(info->hardware, client->config->hardware) != 0)
         return OTA_E_HARDWARE;
     if (ota_version_compare(&info->header.version, &update->version) != 0)
         return OTA_E_VERSION;
@@ -213,10 +201,9 @@ static int compare(const struct ota_client *client, const struct ota_update *upd
 int ota_client_slot_verify(struct ota_client *client, const struct ota_update *update,
                            bool *bytes_wrong)
 {
-    struct ota_flash_area area = ota_client_slot_area(client);
     struct ota_image_info info;
 
-    int error = ota_slots_verify(client->config->flash, area.addr, area.len,
+    int error = ota_slots_verify(client->config->flash, client->slot.addr, client->slot.len,
                                  &client->config->release_keys, feed, client, &info);
     if (error == OTA_OK && memcmp(info.hash, update->hash, OTA_HASH_LEN) != 0)
         error = OTA_E_HASH;

@@ -19,8 +19,6 @@
 #include "device/core/client.h"
 #include "device/core/client_update.h"
 
-struct ota_flash_area ota_client_slot_area(const struct ota_client *client);
-
 /* From now on nothing that is in the slot counts. OTA_OK or OTA_E_FLASH. */
 int ota_client_slot_forget(struct ota_client *client);
 
