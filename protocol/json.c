@@ -103,28 +103,13 @@ int ota_json_string(struct ota_json *json, struct ota_text *value)
     return take_char(json, '"');
 }
 
-static bool at_digit(const struct ota_json *json)
-{
-    return json->at < json->end && *json->at >= '0' && *json->at <= '9';
-}
-
 int ota_json_integer(struct ota_json *json, uint64_t *value)
 {
-    uint64_t sum = 0;
-
     (void)peek(json);
-    if (!at_digit(json))
+    if (json->at == json->end)
         return unexpected(json);
-    const char *start = json->at;
-    for (; at_digit(json); json->at++) {
-        if (json->at > start && *start == '0')
-            return fail(json, OTA_E_SYNTAX);
-        sum = sum * 10 + (uint64_t)(*json->at - '0');
-        if (sum > OTA_JSON_INT_MAX)
-            return fail(json, OTA_E_RANGE);
-    }
-    *value = sum;
-    return OTA_OK;
+    int error = ota_decimal_decode(&json->at, json->end, OTA_JSON_INT_MAX, value);
+    return error == OTA_OK ? OTA_OK : fail(json, error);
 }
 
 /* A key and the quote behind it, compared as one: a key that is only a prefix differs there. Each

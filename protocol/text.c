@@ -53,12 +53,11 @@ int ota_hex_decode(uint8_t *bytes, size_t len, struct ota_text text)
 {
     if (text.len != 2 * len)
         return OTA_E_SYNTAX;
-    for (size_t i = 0; i < len; i++) {
-        int high = hex_value(text.at[2 * i]);
-        int low = hex_value(text.at[2 * i + 1]);
-        if (high < 0 || low < 0)
+    for (size_t i = 0; i < text.len; i++) {
+        int value = hex_value(text.at[i]);
+        if (value < 0)
             return OTA_E_SYNTAX;
-        bytes[i] = (uint8_t)(high * 16 + low);
+        bytes[i / 2] = (uint8_t)(bytes[i / 2] << 4 | value);
     }
     return OTA_OK;
 }
@@ -155,6 +154,22 @@ size_t ota_decimal_encode(uint64_t value, char *buf)
     for (size_t i = 0; i < len; i++)
         buf[i] = digits[len - 1 - i];
     return len;
+}
+
+int ota_decimal_decode(const char **at, const char *end, uint64_t max, uint64_t *value)
+{
+    const char *start = *at;
+    uint64_t sum = 0;
+
+    for (; *at != end && is_digit(**at); (*at)++) {
+        if (*at != start && *start == '0')
+            return OTA_E_SYNTAX;
+        sum = sum * 10 + (uint64_t)(**at - '0');
+        if (sum > max)
+            return OTA_E_RANGE;
+    }
+    *value = sum;
+    return *at != start ? OTA_OK : OTA_E_SYNTAX;
 }
 
 /* strchr() of newlib is 200 bytes in a bootloader that has no other use for it. */

@@ -32,6 +32,9 @@ int ota_base64url_decode(uint8_t *bytes, size_t cap, struct ota_text text);
 /* Decimal digits of `value`, no NUL; at most OTA_DECIMAL_MAX characters. Characters written. */
 #define OTA_DECIMAL_MAX 20
 size_t ota_decimal_encode(uint64_t value, char *buf);
+/* The digits at *at, which moves behind them; `max` is OTA_JSON_INT_MAX at most. OTA_OK,
+ * OTA_E_SYNTAX without a digit or with leading zeros, OTA_E_RANGE above `max`. */
+int ota_decimal_decode(const char **at, const char *end, uint64_t max, uint64_t *value);
 
 /* The character classes of limits.h. */
 bool ota_text_is_device_id(struct ota_text text);

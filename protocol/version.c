@@ -2,43 +2,28 @@
 
 #include "protocol/error.h"
 #include "protocol/out.h"
-
-/* One decimal number at *at, at most `max`, without leading zeros. */
-static int parse_number(const char **at, const char *end, uint32_t max, uint32_t *value)
-{
-    const char *start = *at;
-    uint64_t sum = 0;
-
-    for (; *at < end && **at >= '0' && **at <= '9'; (*at)++) {
-        if (*at > start && *start == '0')
-            return OTA_E_SYNTAX;
-        sum = sum * 10 + (uint64_t)(**at - '0');
-        if (sum > max)
-            return OTA_E_RANGE;
-    }
-    *value = (uint32_t)sum;
-    return *at > start ? OTA_OK : OTA_E_SYNTAX;
-}
+#include "protocol/text.h"
 
 int ota_version_parse(struct ota_version *version, const char *text, size_t len)
 {
     static const uint32_t max[4] = {UINT8_MAX, UINT8_MAX, UINT16_MAX, UINT32_MAX};
     static const char before[4] = {'\0', '.', '.', '+'};
     const char *end = text + len;
-    uint32_t part[4] = {0};
+    uint64_t part[4] = {0};
 
     for (unsigned i = 0; i < 4; i++) {
         if (i == 3 && text == end)
             break; /* the build number may be left out */
         if (i > 0 && (text == end || *text++ != before[i]))
             return OTA_E_SYNTAX;
-        int error = parse_number(&text, end, max[i], &part[i]);
+        int error = ota_decimal_decode(&text, end, max[i], &part[i]);
         if (error != OTA_OK)
             return error;
     }
     if (text != end)
         return OTA_E_SYNTAX;
-    *version = (struct ota_version){(uint8_t)part[0], (uint8_t)part[1], (uint16_t)part[2], part[3]};
+    *version = (struct ota_version){(uint8_t)part[0], (uint8_t)part[1], (uint16_t)part[2],
+                                    (uint32_t)part[3]};
     return OTA_OK;
 }
 

@@ -53,14 +53,16 @@ static uint32_t backoff_max(const struct ota_client *client)
     return (trial_ms != 0 ? trial_ms : OTA_CLIENT_TRIAL_MS_DEFAULT) / 8 + 1;
 }
 
-uint32_t ota_client_retry_ms(struct ota_client *client, uint8_t failures)
+uint32_t ota_client_retry_ms(struct ota_client *client, uint8_t *failures)
 {
     uint32_t max_ms = backoff_max(client);
     uint32_t window_ms = BACKOFF_MS_FIRST;
     uint32_t seconds = client->retry_after_seconds;
 
-    for (uint8_t i = 1; i < failures && window_ms < max_ms; i++)
+    for (uint8_t i = 0; i < *failures && window_ms < max_ms; i++)
         window_ms *= 2;
+    if (*failures < UINT8_MAX)
+        (*failures)++;
     if (window_ms > max_ms)
         window_ms = max_ms;
     if (seconds > RETRY_AFTER_SECONDS_MAX)

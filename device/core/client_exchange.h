@@ -54,9 +54,9 @@ void ota_client_cancel(struct ota_client *client);
 /* What the status of an answer means for us: OTA_OK for `wanted`. */
 int ota_client_status_error(const struct ota_client *client, int wanted);
 
-/* When to try again after `failures` in a row: full jitter over a window that doubles, never before
- * the server's Retry-After. In client->now_ms terms. */
-uint32_t ota_client_retry_ms(struct ota_client *client, uint8_t failures);
+/* One more failure in a row; when to try again: full jitter over a window that doubles, never
+ * before the server's Retry-After. In client->now_ms terms. */
+uint32_t ota_client_retry_ms(struct ota_client *client, uint8_t *failures);
 
 /* A random number below `bound` (1 at least). */
 uint32_t ota_client_random(struct ota_client *client, uint32_t bound);
@@ -65,10 +65,5 @@ uint32_t ota_client_random(struct ota_client *client, uint32_t bound);
 void ota_client_feed(const struct ota_client *client);
 
 bool ota_client_is_due(const struct ota_client *client, uint32_t due_ms);
-
-static inline uint8_t ota_client_one_more(uint8_t count)
-{
-    return count < UINT8_MAX ? (uint8_t)(count + 1) : count;
-}
 
 #endif

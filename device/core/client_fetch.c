@@ -212,8 +212,7 @@ static enum verdict judge(const struct ota_client *client, int error)
 static void try_again(struct ota_client *client, int error)
 {
     ota_client_log_error(client, "download", error);
-    client->failures = ota_client_one_more(client->failures);
-    client->download_due_ms = ota_client_retry_ms(client, client->failures);
+    client->download_due_ms = ota_client_retry_ms(client, &client->failures);
 }
 
 static void fetch_failed(struct ota_client *client, int error)

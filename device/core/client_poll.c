@@ -25,8 +25,7 @@ void ota_client_poll_init(struct ota_client *client)
 static void poll_failed(struct ota_client *client, int error)
 {
     ota_client_log_error(client, "poll", error);
-    client->poll_failures = ota_client_one_more(client->poll_failures);
-    client->poll_due_ms = ota_client_retry_ms(client, client->poll_failures);
+    client->poll_due_ms = ota_client_retry_ms(client, &client->poll_failures);
 }
 
 /* ---- enrolment ---- */

@@ -208,8 +208,7 @@ static void report_end(struct ota_client *client, int error)
     if (error == OTA_OK)
         error = ota_client_status_error(client, 204);
     ota_client_log_error(client, "report", error);
-    client->report_failures = ota_client_one_more(client->report_failures);
-    client->report_due_ms = ota_client_retry_ms(client, client->report_failures);
+    client->report_due_ms = ota_client_retry_ms(client, &client->report_failures);
 }
 
 const struct ota_client_kind ota_client_report_kind = {.end = report_end};

@@ -57,9 +57,10 @@ static void wait_end(struct ota_client *client, int error)
         ota_client_manifest_kind.end(client, error);
         good = client->poll_failures == 0 && (!early || client->action != client->told);
     }
-    client->wait_failures = good ? 0 : ota_client_one_more(client->wait_failures);
+    if (good)
+        client->wait_failures = 0;
     client->wait_due_ms = good ? client->now_ms + ota_client_random(client, PAUSE_MS_MAX)
-                               : ota_client_retry_ms(client, client->wait_failures);
+                               : ota_client_retry_ms(client, &client->wait_failures);
 }
 
 const struct ota_client_kind ota_client_wait_kind = {.end = wait_end};

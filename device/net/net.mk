@@ -26,4 +26,4 @@ MQTT_CLIENT_CPPFLAGS := $(MQTT_LWIP_CPPFLAGS) -Daltcp_recv=ota_mqtt_guard -Daltc
 $(LWIP)/.fetched: | scripts/fetch-source
 	scripts/fetch-source lwip $(LWIP_VERSION) $(THIRD_PARTY)
 
-FUZZ_SOURCES_http := device/net/http.c
+FUZZ_SOURCES_http := device/net/http.c protocol/text.c
