@@ -141,7 +141,7 @@ static bool find(struct request *rq, struct db_device *row)
     if (error == DB_OK)
         return true;
     if (error == DB_E_NOT_FOUND || error == DB_E_LIMIT)
-        request_problem(rq, 404, "not_found", "There is no device with this id.");
+        request_problem(rq, 404, "not_found", "There is no device %.64s.", rq->params[0]);
     else
         request_db_problem(rq, error);
     return false;

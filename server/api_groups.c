@@ -51,7 +51,8 @@ int64_t api_group_id(struct request *rq, struct db *db, const char *field, const
         return group.id;
     if (error == DB_E_NOT_FOUND || error == DB_E_LIMIT)
         request_problem_in(rq, 400, "group_unknown", field,
-                           "There is no group %.64s. Make it under /api/v1/groups first.", name);
+                           "There is no group %.64s. Make it first, as with otactl group add.",
+                           name);
     else
         request_db_problem(rq, error);
     return 0;

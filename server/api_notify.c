@@ -13,7 +13,7 @@ static bool find_device(struct request *rq, struct fleet_ref *ref)
         *ref = fleet_ref(fleet, device);
     fleet_unlock(fleet);
     if (device == NULL)
-        request_problem(rq, 404, "not_found", "There is no device with this id.");
+        request_problem(rq, 404, "not_found", "There is no device %.64s.", rq->params[0]);
     return device != NULL;
 }
 

@@ -149,12 +149,12 @@ static bool read_days(struct request *rq, const cJSON *days, uint8_t *bits)
 
 static bool read_window(struct request *rq, const cJSON *object, struct window *window)
 {
-    char from[6] = "", to[6] = "";
+    char from[16] = "", to[16] = "";
     const cJSON *days = NULL;
     const struct body_field fields[] = {
         {"days", BODY_ARRAY, false, &days, 0, 0, 7, NULL, false},
-        {"from", BODY_STRING, true, from, sizeof(from), 5, 0, NULL, false},
-        {"to", BODY_STRING, true, to, sizeof(to), 5, 0, NULL, false},
+        {"from", BODY_STRING, true, from, sizeof(from), 0, 0, NULL, false},
+        {"to", BODY_STRING, true, to, sizeof(to), 0, 0, NULL, false},
     };
 
     if (object == NULL)

@@ -95,6 +95,40 @@ static void print_line(FILE *out, const char *text, unsigned width)
     fprintf(out, "%s\n", clean);
 }
 
+/* The stage that is under way, else the last one that was begun. */
+static const cJSON *current_stage(const cJSON *rollout, unsigned *number)
+{
+    const cJSON *stage = NULL;
+    const cJSON *current = NULL;
+    unsigned n = 0;
+    cJSON_ArrayForEach(stage, cJSON_GetObjectItemCaseSensitive(rollout, "stages"))
+    {
+        n++;
+        if (current == NULL || strcmp(otactl_json_text(stage, "state"), "waiting") != 0) {
+            current = stage;
+            *number = n;
+        }
+    }
+    return current;
+}
+
+/* A stage that has its successes and goes on by hand looks like one that hangs: what it waits for,
+ * "" for others. */
+static void tell_hand(const cJSON *rollout, char *buf, size_t cap)
+{
+    unsigned number = 0;
+    const cJSON *stage = current_stage(rollout, &number);
+    double targeted = otactl_json_number(stage, "targeted");
+    double needed = otactl_json_number(stage, "success_percent") * targeted / 100;
+    buf[0] = '\0';
+    if (strcmp(otactl_json_text(rollout, "state"), "running") == 0 && targeted > 0 &&
+        strcmp(otactl_json_text(stage, "state"), "active") == 0 &&
+        cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(stage, "by_hand")) &&
+        otactl_json_number(stage, "succeeded") >= needed)
+        snprintf(buf, cap, "Stage %u goes on by hand: otactl rollout advance %.0f", number,
+                 otactl_json_number(rollout, "id"));
+}
+
 unsigned otactl_rollout_draw(FILE *out, const cJSON *rollout, unsigned width)
 {
     char line[LINE_MAX];
@@ -120,29 +154,13 @@ unsigned otactl_rollout_draw(FILE *out, const cJSON *rollout, unsigned width)
         print_line(out, line, width);
         lines++;
     }
+    tell_hand(rollout, line, sizeof line);
     const char *reason = otactl_json_text(rollout, "halt_reason");
-    if (reason[0] != '\0') {
-        print_line(out, reason, width);
+    if (reason[0] != '\0' || line[0] != '\0') {
+        print_line(out, reason[0] != '\0' ? reason : line, width);
         lines++;
     }
     return lines;
-}
-
-/* The stage that is under way, else the last one that was begun. */
-static const cJSON *current_stage(const cJSON *rollout, unsigned *number)
-{
-    const cJSON *stage = NULL;
-    const cJSON *current = NULL;
-    unsigned n = 0;
-    cJSON_ArrayForEach(stage, cJSON_GetObjectItemCaseSensitive(rollout, "stages"))
-    {
-        n++;
-        if (current == NULL || strcmp(otactl_json_text(stage, "state"), "waiting") != 0) {
-            current = stage;
-            *number = n;
-        }
-    }
-    return current;
 }
 
 void otactl_rollout_line(const cJSON *rollout, char *buf, size_t cap)
@@ -161,9 +179,10 @@ void otactl_rollout_line(const cJSON *rollout, char *buf, size_t cap)
         append(text, sizeof text, part);
         stage_counts(stage, text, sizeof text);
     }
+    tell_hand(rollout, part, sizeof part);
     const char *reason = otactl_json_text(rollout, "halt_reason");
-    append(text, sizeof text, reason[0] != '\0' ? ". " : "");
-    append(text, sizeof text, reason);
+    append(text, sizeof text, reason[0] != '\0' || part[0] != '\0' ? ". " : "");
+    append(text, sizeof text, reason[0] != '\0' ? reason : part);
     otactl_text_clean(text, buf, cap);
 }
 

@@ -19,7 +19,7 @@ const COMMANDS = {
     ask: (rollout, reach) => ({ title: `Start ${rollout.name}?`, text: [`${count(reach, "device")} will be offered ${rollout.product} ${rollout.version}, stage by stage.`, `Stage 1 of ${rollout.stages.length}: ${stageName(rollout.stages[0])}.`], submit: "Start rollout", danger: false }),
   },
   resume: {
-    button: "Resume", main: true, done: "goes on",
+    button: "Resume", done: "goes on",
     ask: (rollout, reach, sum) => ({ title: `Resume ${rollout.name}?`, text: [rollout.state === "halted" ? `It was halted: ${rollout.halt_reason} Going on sets its failures aside.` : "New offers go out again.", `${count(sum.waiting, "device")} of ${number(sum.targeted)} still wait.`], submit: rollout.state === "halted" ? "Resume in spite of the halt" : "Resume", danger: rollout.state === "halted" }),
     body: (rollout) => (rollout.state === "halted" ? { force: true } : {}),
   },
@@ -183,9 +183,16 @@ function eventLine(event) {
   return h("li", h("div", capital(eventText(event).replace(/^(was|is) /, "")), event.actor && h("span.muted", ` · by ${event.actor}`)), when(event.time));
 }
 
+// Without a word, a stage that is done and goes on by hand looks like one that hangs.
+function waitsForHand(rollout) {
+  const stage = rollout.stages[rollout.current_stage - 1];
+  return rollout.state === "running" && stage.by_hand && stage.targeted > 0 && 100 * stage.succeeded >= stage.success_percent * stage.targeted;
+}
+
 function banner(rollout) {
-  if (rollout.state === "halted") return box("bad", h("strong", "Halted. "), rollout.halt_reason, h("p.small", "No new device is offered this release. Look at the failed devices below, then resume, roll back or cancel."));
+  if (rollout.state === "halted") return box("bad", h("strong", "Halted. "), rollout.halt_reason, h("p.small", `No new device is offered this release. Look at the failed devices below, then ${totals(rollout).succeeded > 0 ? "roll back, resume or cancel" : "resume or cancel"}.`));
   if (rollout.state === "paused") return box("warn", h("strong", "Paused. "), "No new offers go out; devices under way may finish.");
+  if (waitsForHand(rollout)) return box("warn", h("strong", `Stage ${rollout.current_stage} is done. `), "It goes on by hand: press Next stage when you are content with it.");
   if (rollout.state === "draft") return box("", "A draft: no device is offered anything before you start it.");
   return null;
 }

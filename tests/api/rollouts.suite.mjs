@@ -128,6 +128,7 @@ describe("rollouts", () => {
       ["rollout_invalid", "running_min", { running_min: "2.0.0", running_max: "1.0.0" }],
       ["field_invalid", "running_min", { running_min: "two" }],
       ["field_invalid", "window.to", { window: { from: "22:00", to: "24:00" } }],
+      ["field_invalid", "window.from", { window: { from: "22", to: "04:00" } }],
       ["field_invalid", "window.days", { window: { from: "22:00", to: "23:00", days: ["noon"] } }],
       ["field_invalid", "timeouts.trial", { timeouts: { trial: 0 } }],
       ["field_invalid", "stages[0].percent", share(0)],

@@ -150,6 +150,22 @@ describe("the rollout form", () => {
     const saved = `${((manifest.size - manifest.delta.size) / 1024).toFixed(1)} KB`;
     await page.getByText(`1 device, ${saved} saved`).waitFor();
     await shot(page, "rollout-patches");
+    await otad.expect(200, "POST", `/api/v1/rollouts/${rollout.id}/cancel`);
+  });
+
+  test("a stage that is done and goes on by hand says what it waits for, and goes on at a press", async () => {
+    await otad.group("hand");
+    const other = (await otad.device("hub-2", { group: "hand" })).runs(images[0]);
+    await other.poll();
+    const rollout = await otad.rollout({ name: "by hand", firmware: images[1].id, groups: ["hand"], stages: [{ group: "hand", by_hand: true }, { percent: 100 }] });
+    await go(page, `#/rollouts/${rollout.id}`, "by hand");
+    assert.equal(await page.getByText("Stage 1 is done.").count(), 0);
+    await other.update(images[1]);
+    await page.getByText("Stage 1 is done. It goes on by hand").waitFor();
+    await shot(page, "rollout-by-hand");
+    await press("Next stage");
+    await press("Go on");
+    await page.getByText("Stage 1 is done.").waitFor({ state: "detached" });
   });
 
   for (const [theme, viewport, name] of [["light", DESK, "desk"], ["dark", DESK, "desk-dark"], ["light", PHONE, "phone"], ["dark", PHONE, "phone-dark"]]) {

@@ -248,6 +248,36 @@ static void drawn(void **state)
     cJSON_Delete(rollout);
 }
 
+static void by_hand(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *more;
+        int succeeded;
+        bool waits;
+    } cases[] = {{"\"by_hand\":true", 3, true},
+                 {"\"by_hand\":true", 2, false},
+                 {"\"by_hand\":false", 4, false}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char said[1024];
+        char *json = otactl_format("{\"id\":7,\"name\":\"b5\",\"state\":\"running\",\"stages\":["
+                                   "{\"percent\":25,\"state\":\"active\",\"targeted\":4,"
+                                   "\"success_percent\":75,\"succeeded\":%d,%s},"
+                                   "{\"percent\":100,\"state\":\"waiting\",\"targeted\":12}]}",
+                                   cases[i].succeeded, cases[i].more);
+        cJSON *rollout = cJSON_Parse(json);
+        static const char hint[] = "Stage 1 goes on by hand: otactl rollout advance 7";
+        otactl_rollout_line(rollout, said, sizeof said);
+        assert_int_equal(strstr(said, hint) != NULL, cases[i].waits);
+        FILE *out = fmemopen(said, sizeof said, "w");
+        assert_int_equal(otactl_rollout_draw(out, rollout, 0), cases[i].waits ? 4 : 3);
+        fclose(out);
+        assert_int_equal(strstr(said, hint) != NULL, cases[i].waits);
+        cJSON_Delete(rollout);
+        free(json);
+    }
+}
+
 static void ends(void **state)
 {
     (void)state;
@@ -274,6 +304,7 @@ int main(void)
         {TEST("control characters and broken UTF-8 never reach the terminal", clean_text)},
         {TEST("a table aligns, cuts its widest columns and cleans its cells", table)},
         {TEST("a rollout is drawn with a bar per stage", drawn)},
+        {TEST("a stage that waits for a hand says so, when it has its successes", by_hand)},
         {TEST("a rollout has ended when completed, halted or cancelled", ends)},
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
