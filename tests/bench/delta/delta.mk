@@ -18,3 +18,18 @@ $(ARM)/delta-%.bin: $(ARM)/delta-%.elf
 bench-delta: $(B)/otactl $(BOARD) $(ARM)/firmware/delta.elf $(DELTA_PAIR) ## patches beside bsdiff, xdelta3 and xz, 4 minutes; fetches images from npm
 	@mkdir -p build/bench-delta
 	@node tests/bench/delta/run.mjs --build $(B) --arm $(ARM)
+
+# With sanitizers: a byte too far is seen.
+DELTA_DAMAGE := $(B)/tests/delta-damage
+$(DELTA_DAMAGE): $(call objects,tests/bench/delta/damage.c) $(B)/libprotocol.a
+	@mkdir -p $(@D)
+	@echo "  LD    $@"
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^
+compile: $(DELTA_DAMAGE)
+
+DAMAGE_FLIPS ?= 1000
+.PHONY: damage-delta
+damage-delta: ## cut real patches at every byte, and flip DAMAGE_FLIPS (1000) bits in each; after make bench-delta
+	@test -e build/bench-delta/complete || { echo "make bench-delta has to fetch the images first" && false; }
+	@$(MAKE) --no-print-directory -j$$(nproc) SAN=1 build/san/otactl build/san/tests/delta-damage
+	@tests/bench/delta/damage build/san build/bench-delta/images $(DAMAGE_FLIPS)
