@@ -67,3 +67,8 @@ board-test: ## the real bootloader and application on the emulated board: all th
 board-sweep: ## a power cut at every flash operation of an update on the emulated board (20 minutes of a core)
 	@$(MAKE) --no-print-directory -j$$(nproc) SAN=1 compile
 	@SWEEP_EVERY=1 tests/run --build build/san --timeout $(BOARD_TEST_SECONDS) tests/board/sweep.test.mjs
+
+.PHONY: bench-board
+bench-board: all $(BOARD_FAST) $(BOOT_ELFS) $(ARM)/nucleo-f429zi.bin $(NODE_MODULES) ## how long an update of 256 KB over TLS takes on the emulated board
+	@BOARD_SPEED=1 BUILD_DIR=$(B) node --test --test-reporter=spec \
+	    --test-name-pattern='boots for the first time' tests/board/update.test.mjs
