@@ -51,9 +51,9 @@ enum ota_error {
     OTA_E_SELF_TEST = -60,     /* the new image found itself unfit */
     OTA_E_NOT_CONFIRMED = -61, /* trial attempts used up without a confirm */
     OTA_E_CANCELLED = -62,     /* the server withdrew the deployment */
-    OTA_E_POWER = -63,         /* not confirmed, and the power ended the last attempt */
-    OTA_E_WATCHDOG = -64,      /* ... and the watchdog did: the program hung */
-    OTA_E_FAULT = -65,         /* ... and an exception of the processor did: it crashed */
+    OTA_E_POWER = -63,         /* not confirmed: the power went in the last attempt */
+    OTA_E_WATCHDOG = -64,      /* not confirmed: the watchdog ended the last attempt, it hung */
+    OTA_E_FAULT = -65,         /* not confirmed: the last attempt crashed */
     OTA_E_DELTA_BASE = -70,    /* the delta is against another base */
     OTA_E_DELTA_BLOCK = -71,   /* a block's CRC, or the coded stream, is wrong */
 };
