@@ -45,7 +45,7 @@ test("the table of errors is that of error.h and error.c", () => {
   const values = [...readFileSync("protocol/error.h", "utf8").matchAll(/^ +(OTA_\w+) = (-?\d+),/gm)];
   const words = readFileSync("protocol/error.c", "utf8");
   const defined = values.map(([, name, value]) => {
-    const word = new RegExp(`case ${name}:\\s+return "(\\w+)";`).exec(words);
+    const word = new RegExp(`ROW\\(${name}, "(\\w+)"\\)`).exec(words);
     assert.ok(word, `${name} has no word`);
     return [value, word[1]];
   });
