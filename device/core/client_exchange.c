@@ -94,6 +94,7 @@ struct ota_http_request *ota_client_ask(struct ota_client *client, const char *m
     struct ota_http_request *request = &client->work.ask.request;
 
     memset(&client->work.ask, 0, sizeof client->work.ask);
+    client->answer_len = 0; /* what was there is overwritten */
     request->method = method;
     request->path = client->work.ask.path;
     request->bearer = ota_client_token(client);
@@ -115,7 +116,6 @@ void ota_client_begin(struct ota_client *client, enum client_exchange exchange)
     client->exchange = (uint8_t)exchange;
     client->headed = false;
     client->status = 0;
-    client->answer_len = 0;
     client->retry_after_seconds = 0;
     client->exchange_ms = client->now_ms;
     int error = transport->start(transport->ctx, &client->work.ask.request);
