@@ -86,9 +86,9 @@ static bool read_decimal(struct reader *reader, uint32_t *value)
 }
 
 /* The same, and nothing behind it. */
-static bool is_decimal(struct reader reader, uint32_t *value)
+static bool is_decimal(struct reader *reader, uint32_t *value)
 {
-    return read_decimal(&reader, value) && reader.at == reader.end;
+    return read_decimal(reader, value) && reader->at == reader->end;
 }
 
 /* A word, lower-case here, without regard to case there. */
@@ -103,14 +103,16 @@ static bool read_word(struct reader *reader, const char *word)
     return true;
 }
 
-static bool is_word(struct reader reader, const char *word)
+static bool is_word(const struct reader *reader, const char *word)
 {
-    return read_word(&reader, word) && reader.at == reader.end;
+    struct reader rest = *reader;
+
+    return read_word(&rest, word) && rest.at == rest.end;
 }
 
 /* ---- what the fields say ---- */
 
-static int take_length(struct reader value, struct ota_http_response *response)
+static int take_length(struct reader *value, struct ota_http_response *response)
 {
     response->has_length = is_decimal(value, &response->length);
     return response->has_length ? OTA_OK : OTA_E_HTTP;
@@ -119,16 +121,16 @@ static int take_length(struct reader value, struct ota_http_response *response)
 /* "bytes" SP first "-" last "/" total, RFC 9110 section 14.4. The form without a range that stands
  * in a 416 is accepted and says nothing; an unknown total is of no use to a client that was told
  * the size and is refused. */
-static int take_range(struct reader value, struct ota_http_response *response)
+static int take_range(struct reader *value, struct ota_http_response *response)
 {
     uint32_t total;
 
-    if (!read_word(&value, "bytes "))
+    if (!read_word(value, "bytes "))
         return OTA_E_HTTP;
-    if (read_word(&value, "*/"))
+    if (read_word(value, "*/"))
         return is_decimal(value, &total) ? OTA_OK : OTA_E_HTTP;
-    if (!read_decimal(&value, &response->range_start) || !read_word(&value, "-") ||
-        !read_decimal(&value, &response->range_end) || !read_word(&value, "/") ||
+    if (!read_decimal(value, &response->range_start) || !read_word(value, "-") ||
+        !read_decimal(value, &response->range_end) || !read_word(value, "/") ||
         !is_decimal(value, &response->range_total) || response->range_start > response->range_end ||
         response->range_end >= response->range_total)
         return OTA_E_HTTP;
@@ -137,32 +139,32 @@ static int take_range(struct reader value, struct ota_http_response *response)
 }
 
 /* A strong entity tag, RFC 9110 section 8.8.3; a weak or overlong one counts as none. */
-static void take_etag(struct reader value, struct ota_http_response *response)
+static void take_etag(const struct reader *value, struct ota_http_response *response)
 {
-    size_t len = (size_t)(value.end - value.at);
+    size_t len = (size_t)(value->end - value->at);
 
-    if (len < 2 || len > OTA_HTTP_ETAG_MAX || *value.at != '"' || value.end[-1] != '"')
+    if (len < 2 || len > OTA_HTTP_ETAG_MAX || *value->at != '"' || value->end[-1] != '"')
         return;
-    for (const char *at = value.at + 1; at < value.end - 1; at++) {
+    for (const char *at = value->at + 1; at < value->end - 1; at++) {
         if (*at <= ' ' || *at > '~' || *at == '"')
             return;
     }
-    memcpy(response->etag, value.at, len);
+    memcpy(response->etag, value->at, len);
     response->etag[len] = '\0';
 }
 
 /* A comma-separated list; one that we couldn't read may hold a "close". */
-static bool is_close(struct reader value)
+static bool is_close(const struct reader *value)
 {
-    struct reader token = value;
-    bool close = value.at == value.end;
+    struct reader token = *value;
+    bool close = value->at == value->end;
 
-    for (; value.at <= value.end; value.at++) {
-        if (value.at != value.end && *value.at != ',' && !is_blank(*value.at))
+    for (const char *at = value->at; at <= value->end; at++) {
+        if (at != value->end && *at != ',' && !is_blank(*at))
             continue;
-        token.end = value.at;
-        close |= is_word(token, "close");
-        token.at = value.at + 1;
+        token.end = at;
+        close |= is_word(&token, "close");
+        token.at = at + 1;
     }
     return close;
 }
@@ -174,7 +176,7 @@ static bool is_list(enum field field)
 }
 
 static int take_field(struct ota_http_parser *parser, struct ota_http_response *response,
-                      enum field field, struct reader value)
+                      enum field field, struct reader *value)
 {
     uint8_t bit = (uint8_t)(1U << field);
 
@@ -248,7 +250,7 @@ static bool is_token_char(char c)
     return is_digit(c) || (lower(c) >= 'a' && lower(c) <= 'z');
 }
 
-static enum field find_field(struct reader name)
+static enum field find_field(const struct reader *name)
 {
     unsigned field = FIELDS - 1;
 
@@ -279,7 +281,7 @@ static int take_field_line(struct ota_http_parser *parser, struct ota_http_respo
     /* A value too long to read counts as none: where one has to be, that is refused. */
     if (parser->line_len > OTA_HTTP_KEPT_MAX)
         value.at = value.end;
-    return take_field(parser, response, find_field(name), value);
+    return take_field(parser, response, find_field(&name), &value);
 }
 
 /* ---- framing, RFC 9112 section 6 ---- */

@@ -177,6 +177,11 @@ static const struct good good[] = {
      .status = 200,
      .body = "x",
      .keeps = true},
+    {.bytes =
+         "HTTP/1.1 200 OK\r\nETagContent-Length: 9\r\nETag-: \"x\"\r\nContent-Length: 1\r\n\r\nx",
+     .status = 200,
+     .body = "x",
+     .keeps = true},
     {.bytes = "HTTP/1.1 200 OK\r\nETag: W/\"weak\"\r\nContent-Length: 1\r\n\r\nx",
      .status = 200,
      .body = "x",
