@@ -179,8 +179,7 @@ int ota_client_report_health(struct ota_client *client, uint32_t events, const c
     if (update.stage != OTA_UPDATE_ENDED || client->boot_phase == OTA_BOOT_TRIAL ||
         memcmp(update.hash, client->hash, OTA_HASH_LEN) != 0)
         return OTA_E_MISSING;
-    return ota_client_report(client, ota_client_update_name(&update), OTA_EVENT_HEALTH, events,
-                             reason);
+    return ota_client_report(client, &update, OTA_EVENT_HEALTH, events, reason);
 }
 
 void ota_client_status(const struct ota_client *client, struct ota_client_status *status)

@@ -86,7 +86,7 @@ static void choose_file(struct ota_client *client, struct ota_update *update,
         return;
     if (!has_base(client, &manifest->delta)) {
         ota_client_log_error(client, "patch", OTA_E_DELTA_BASE);
-        (void)ota_client_report(client, manifest->deployment, OTA_EVENT_DOWNLOADING, 0,
+        (void)ota_client_report(client, update, OTA_EVENT_DOWNLOADING, 0,
                                 ota_error_name(OTA_E_DELTA_BASE));
         return;
     }
@@ -121,7 +121,7 @@ static int forget_bytes(struct ota_client *client)
 static bool is_known(const struct ota_update *update, const struct ota_manifest *manifest)
 {
     return update->stage != OTA_UPDATE_NONE &&
-           ota_text_equal(manifest->deployment, ota_client_update_name(update));
+           ota_text_is(manifest->deployment, update->deployment);
 }
 
 /* Take up a deployment in the place of *update. One that names the image which is half here already
@@ -154,7 +154,7 @@ static int take_up(struct ota_client *client, struct ota_update *update,
 static void install(struct ota_client *client, struct ota_update *update)
 {
     ota_client_log_number(client, "install, counter", update->counter);
-    (void)ota_client_report(client, ota_client_update_name(update), OTA_EVENT_INSTALLED,
+    (void)ota_client_report(client, update, OTA_EVENT_INSTALLED,
                             update->file == OTA_UPDATE_PATCH ? update->file_len : 0, "");
     int error =
         ota_slots_request_install(&client->journal, update->counter, update->hash, client->hash);
@@ -208,8 +208,7 @@ void ota_client_download_cancel(struct ota_client *client, struct ota_text deplo
     struct ota_update update;
 
     ota_client_update_load(client, &update);
-    if (update.stage == OTA_UPDATE_NONE ||
-        !ota_text_equal(deployment, ota_client_update_name(&update))) {
+    if (update.stage == OTA_UPDATE_NONE || !ota_text_is(deployment, update.deployment)) {
         /* Withdrawn before we heard of it: say so once, and remember. */
         memset(&update, 0, sizeof update);
         update.layout = OTA_UPDATE_LAYOUT;
@@ -247,7 +246,7 @@ void ota_client_download_start_over(struct ota_client *client, struct ota_update
 void ota_client_download_detour(struct ota_client *client, struct ota_update *update, int reason)
 {
     ota_client_log_error(client, "patch", reason);
-    (void)ota_client_report(client, ota_client_update_name(update), OTA_EVENT_DOWNLOADING,
+    (void)ota_client_report(client, update, OTA_EVENT_DOWNLOADING,
                             percent_of(client->position, update->image_len),
                             ota_error_name(reason));
     update->file = OTA_UPDATE_REFUSED;
@@ -314,7 +313,7 @@ void ota_client_download_step(struct ota_client *client)
         verify(client, &update);
     } else if (quarter != client->told_percent) {
         client->told_percent = quarter;
-        ota_client_report_progress(client, ota_client_update_name(&update), percent);
+        ota_client_report_progress(client, &update, percent);
     } else {
         ota_client_fetch(client, &update);
     }

@@ -106,11 +106,11 @@ static int keep(struct ota_client *client, struct ota_report *report)
     return OTA_OK;
 }
 
-int ota_client_report(struct ota_client *client, struct ota_text deployment, enum ota_event event,
-                      uint32_t number, const char *reason)
+int ota_client_report(struct ota_client *client, const struct ota_update *update,
+                      enum ota_event event, uint32_t number, const char *reason)
 {
     struct ota_report report = {
-        .deployment = deployment,
+        .deployment = ota_text_of(update->deployment),
         .event = event,
         .percent = number,
         .events = number,
@@ -167,11 +167,12 @@ void ota_client_report_send(struct ota_client *client)
     ota_client_begin(client, EXCHANGE_REPORT);
 }
 
-void ota_client_report_progress(struct ota_client *client, struct ota_text deployment,
+void ota_client_report_progress(struct ota_client *client, const struct ota_update *update,
                                 uint32_t percent)
 {
-    struct ota_report report = {
-        .deployment = deployment, .event = OTA_EVENT_DOWNLOADING, .percent = percent};
+    struct ota_report report = {.deployment = ota_text_of(update->deployment),
+                                .event = OTA_EVENT_DOWNLOADING,
+                                .percent = percent};
     struct ota_http_request *request = ask(client);
 
     int len = encode(client, &report, client->work.ask.kept.body);

@@ -12,22 +12,23 @@
 #include <stdbool.h>
 
 #include "device/core/client_exchange.h"
-#include "protocol/text.h"
+#include "device/core/client_update.h"
 
 /* Find the kept reports in the journal. OTA_OK or OTA_E_FLASH. */
 int ota_client_report_init(struct ota_client *client);
 
-/* Keep a report until it is delivered. `number` is what the event counts: percent DOWNLOADING,
- * bytes fetched of a patch for what is INSTALLED, HEALTH's events. `reason` is a word or "". Does
- * not touch client->work. OTA_OK, or why the journal refused; that is logged. */
-int ota_client_report(struct ota_client *client, struct ota_text deployment, enum ota_event event,
-                      uint32_t number, const char *reason);
+/* Keep a report on the deployment of *update until it is delivered. `number` is what the event
+ * counts: percent DOWNLOADING, bytes fetched of a patch for what is INSTALLED, HEALTH's events.
+ * `reason` is a word or "". Does not touch client->work. OTA_OK, or why the journal refused; that
+ * is logged. */
+int ota_client_report(struct ota_client *client, const struct ota_update *update,
+                      enum ota_event event, uint32_t number, const char *reason);
 
 /* Send the oldest kept one. */
 void ota_client_report_send(struct ota_client *client);
 
 /* Tell how far a download is. */
-void ota_client_report_progress(struct ota_client *client, struct ota_text deployment,
+void ota_client_report_progress(struct ota_client *client, const struct ota_update *update,
                                 uint32_t percent);
 
 uint32_t ota_client_report_count(const struct ota_client *client);

@@ -28,7 +28,7 @@ static void report_trial(struct ota_client *client, struct ota_update *update)
 {
     if (update->stage != OTA_UPDATE_ACTIVE || !runs(client, update))
         return;
-    (void)ota_client_report(client, ota_client_update_name(update), OTA_EVENT_TRIAL, 0, "");
+    (void)ota_client_report(client, update, OTA_EVENT_TRIAL, 0, "");
     update->stage = OTA_UPDATE_TRIAL;
     (void)ota_client_update_store(client, update);
 }

@@ -25,11 +25,6 @@ int ota_client_update_store(struct ota_client *client, const struct ota_update *
     return error;
 }
 
-struct ota_text ota_client_update_name(const struct ota_update *update)
-{
-    return ota_text_of(update->deployment);
-}
-
 /* The report first: when power goes between the two, it is made twice, and never lost. */
 void ota_client_update_end(struct ota_client *client, struct ota_update *update,
                            enum ota_event event, int reason)
@@ -42,7 +37,7 @@ void ota_client_update_end(struct ota_client *client, struct ota_update *update,
     } else {
         ota_client_log_number(client, ota_event_name(event), client->counter);
     }
-    (void)ota_client_report(client, ota_client_update_name(update), event, 0, word);
+    (void)ota_client_report(client, update, event, 0, word);
     update->stage = OTA_UPDATE_ENDED;
     (void)ota_client_update_store(client, update);
     client->wanted = false;

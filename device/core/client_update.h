@@ -49,8 +49,6 @@ struct ota_update {
 void ota_client_update_load(struct ota_client *client, struct ota_update *update);
 int ota_client_update_store(struct ota_client *client, const struct ota_update *update);
 
-struct ota_text ota_client_update_name(const struct ota_update *update);
-
 /* The deployment came to its end: report it, and never try it again. *update is changed. */
 void ota_client_update_end(struct ota_client *client, struct ota_update *update,
                            enum ota_event event, int reason);
