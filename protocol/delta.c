@@ -245,7 +245,7 @@ static int start_map(struct ota_delta *delta)
 
 static int run_map(struct ota_delta *delta)
 {
-    int more = ota_delta_code_map(&delta->stream);
+    int more = ota_delta_code_map(&delta->stream, (struct ota_delta_start){0, 0});
     if (more < 0)
         return more;
     if (more == 0)
@@ -263,7 +263,7 @@ static int start_body(struct ota_delta *delta)
 
     if (block * OTA_DELTA_BLOCK_LEN >= delta->header.patch_len ||
         position >= delta->header.result_len || position % OTA_DELTA_STEP != 0 ||
-        !ota_delta_stream_fits(&delta->stream))
+        !ota_delta_stream_resume(&delta->stream))
         return OTA_E_DELTA_BLOCK;
     coder->low = resume->low;
     coder->high = resume->high;

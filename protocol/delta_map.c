@@ -1,12 +1,73 @@
 #include "protocol/delta_map.h"
 
+#include <string.h>
+
 #include "protocol/error.h"
 
 /* What a number of the map is. */
-enum number { COUNT, GAP, JUMP, LEN, MOVE_FROM, MOVE_BY, NUMBERS };
-#define SLOT_CONTENT (NUMBERS * OTA_DELTA_NUMBER_SLOTS) /* 4 for each content before */
-#define SLOT_RETURN (SLOT_CONTENT + 4U * OTA_DELTA_CONTENTS)
+enum number { COUNT, STEP, JUMP, MOVE_FROM, MOVE_BY, NUMBERS };
+_Static_assert(NUMBERS == OTA_DELTA_MAP_NUMBERS, "numbers of the map");
+#define SLOT_RETURN (NUMBERS * OTA_DELTA_NUMBER_SLOTS)
 _Static_assert(SLOT_RETURN + 2 == OTA_DELTA_MAP_SLOTS, "slots of the map");
+
+static uint32_t get24(const uint8_t *at)
+{
+    return at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16;
+}
+
+static void put24(uint8_t *at, uint32_t value)
+{
+    for (unsigned i = 0; i < 3; i++)
+        at[i] = (uint8_t)(value >> 8 * i);
+}
+
+static struct ota_delta_start start_at(const struct ota_delta_map *map, unsigned index)
+{
+    const uint8_t *at = map->starts[index];
+    return (struct ota_delta_start){get24(at), get24(at + 3)};
+}
+
+void ota_delta_map_init(struct ota_delta_map *map)
+{
+    map->count = map->known = map->move_count = map->coded = 0;
+    map->last = (struct ota_delta_start){0, 0};
+}
+
+/* How many starts are at or before `offset` of the base. */
+static unsigned starts_up_to(const struct ota_delta_map *map, uint32_t offset)
+{
+    unsigned low = 0;
+    unsigned high = map->known;
+    while (low < high) {
+        unsigned middle = (low + high) / 2;
+        if (get24(map->starts[middle]) <= offset)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+void ota_delta_map_add(struct ota_delta_map *map, struct ota_delta_start start)
+{
+    unsigned index = starts_up_to(map, start.base);
+    memmove(map->starts[index + 1], map->starts[index],
+            (map->known - index) * sizeof map->starts[0]);
+    put24(map->starts[index], start.base);
+    put24(map->starts[index] + 3, start.result);
+    map->known++;
+}
+
+struct ota_delta_start ota_delta_map_next(const struct ota_delta_map *map, uint32_t position)
+{
+    struct ota_delta_start best = {0, map->result_len};
+    for (unsigned i = 0; i < map->known; i++) {
+        struct ota_delta_start start = start_at(map, i);
+        if (start.result >= position && start.result < best.result)
+            best = start;
+    }
+    return best;
+}
 
 struct coding {
     struct ota_delta_model *model;
@@ -29,48 +90,36 @@ static int code_counts(struct ota_delta_map *map, const struct coding *coding)
 {
     uint32_t count = code(coding, COUNT, map->count);
     uint32_t move_count = code(coding, COUNT, map->move_count);
-    if (count > OTA_DELTA_SEGMENTS_MAX || move_count > OTA_DELTA_MOVES_MAX)
+    if (count > OTA_DELTA_STARTS_MAX || move_count > OTA_DELTA_MOVES_MAX)
         return OTA_E_DELTA_BLOCK;
     map->count = (uint16_t)count;
     map->move_count = (uint16_t)move_count;
     return OTA_OK;
 }
 
-static int code_segment(struct ota_delta_map *map, const struct coding *coding, unsigned index)
+static int code_start(struct ota_delta_map *map, const struct coding *coding,
+                      struct ota_delta_start start)
 {
-    static const struct ota_delta_segment none = {0, 0, 0, 0};
-    struct ota_delta_segment *now = &map->segments[index];
-    const struct ota_delta_segment *last = index == 0 ? &none : now - 1;
-    uint32_t result = last->result + last->len;
-    uint32_t base = last->base + last->len;
-    uint32_t gap = code(coding, GAP, now->result - result);
-    base += code_signed(coding, JUMP, now->base - base - gap) + gap;
-    uint32_t len = code(coding, LEN, now->len);
-    uint32_t content = ota_delta_code_tree(
-        coding->model, coding->slot + SLOT_CONTENT + 4U * last->content, 2, now->content);
-    if (gap > map->result_len - result || len > map->result_len - result - gap ||
-        base > map->base_len || len > map->base_len - base || content >= map->contents)
+    struct ota_delta_start *last = &map->last;
+    uint32_t step = code(coding, STEP, start.result - last->result);
+    uint32_t base = last->base + step;
+    base += code_signed(coding, JUMP, start.base - base);
+    if (step >= map->result_len - last->result || base > map->base_len ||
+        (step == 0 && map->known > 0))
         return OTA_E_DELTA_BLOCK;
-    *now = (struct ota_delta_segment){base, result + gap, len & 0xffffffU, content & 0xffU};
+    *last = (struct ota_delta_start){base, last->result + step};
+    ota_delta_map_add(map, *last);
     return OTA_OK;
 }
 
-/* By the segment that has `offset` of the base, or else the last one before it. */
+/* By the segment that begins last at or before `offset` of the base. */
 static uint32_t mapped_offset(const struct ota_delta_map *map, uint32_t offset)
 {
-    unsigned low = 0;
-    unsigned high = map->count;
-    while (low < high) {
-        unsigned middle = (low + high) / 2;
-        if (map->segments[map->by_base[middle]].base <= offset)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    if (low == 0)
+    unsigned before = starts_up_to(map, offset);
+    if (before == 0)
         return offset;
-    const struct ota_delta_segment *found = &map->segments[map->by_base[low - 1]];
-    return offset - found->base + found->result;
+    struct ota_delta_start found = start_at(map, before - 1);
+    return offset - found.base + found.result;
 }
 
 uint32_t ota_delta_map_plain(const struct ota_delta_map *map, uint32_t value)
@@ -98,28 +147,17 @@ static int code_move(struct ota_delta_map *map, const struct coding *coding, uns
     return OTA_OK;
 }
 
-int ota_delta_map_code(struct ota_delta_map *map, struct ota_delta_model *model, unsigned slot)
+int ota_delta_map_code(struct ota_delta_map *map, struct ota_delta_model *model, unsigned slot,
+                       struct ota_delta_start start)
 {
     struct coding coding = {model, slot};
     unsigned index = map->coded++;
     int error = index == 0            ? code_counts(map, &coding)
-                : index <= map->count ? code_segment(map, &coding, index - 1)
+                : index <= map->count ? code_start(map, &coding, start)
                                       : code_move(map, &coding, index - 1 - map->count);
     if (error != OTA_OK)
         return error;
-    if (map->coded == map->count + 1U)
-        ota_delta_map_sort(map);
     return map->coded <= (unsigned)map->count + map->move_count;
-}
-
-void ota_delta_map_sort(struct ota_delta_map *map)
-{
-    for (unsigned i = 0; i < map->count; i++) {
-        unsigned to = i;
-        for (; to > 0 && map->segments[map->by_base[to - 1]].base > map->segments[i].base; to--)
-            map->by_base[to] = map->by_base[to - 1];
-        map->by_base[to] = (uint8_t)i;
-    }
 }
 
 /* The moves that are coded. */
@@ -146,19 +184,4 @@ uint32_t ota_delta_map_value(const struct ota_delta_map *map, const struct ota_d
     if (low > 0 && map->moves[low - 1].by != OTA_DELTA_AS_MAPPED)
         return value + map->moves[low - 1].by;
     return ota_delta_map_plain(map, value);
-}
-
-const struct ota_delta_segment *ota_delta_map_next(const struct ota_delta_map *map,
-                                                   uint32_t position)
-{
-    unsigned low = 0;
-    unsigned high = map->count;
-    while (low < high) {
-        unsigned middle = (low + high) / 2;
-        if (map->segments[middle].result + map->segments[middle].len <= position)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low < map->count ? &map->segments[low] : NULL;
 }

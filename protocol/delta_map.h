@@ -11,8 +11,8 @@
 
 #include "protocol/delta_model.h"
 
-#define OTA_DELTA_SEGMENTS_MAX 160U
-#define OTA_DELTA_MOVES_MAX 152U
+#define OTA_DELTA_STARTS_MAX 430U
+#define OTA_DELTA_MOVES_MAX 72U
 
 /* How a segment's pieces are predicted. */
 enum ota_delta_content {
@@ -22,11 +22,18 @@ enum ota_delta_content {
     OTA_DELTA_CONTENTS = 3,
 };
 
+/* A part of the result that comes from one of the base. */
 struct ota_delta_segment {
     uint32_t base;   /* offset in the base */
-    uint32_t result; /* offset in the result; segments are in this order, and don't overlap here */
+    uint32_t result; /* offset in the result */
     uint32_t len : 24;
     uint32_t content : 8; /* enum ota_delta_content */
+};
+
+/* Where a segment begins: all that the map has of it. How long it is shows when it is copied. */
+struct ota_delta_start {
+    uint32_t base;
+    uint32_t result;
 };
 
 /* A value from `from` on, up to the next move's, is `by` higher in the result; with
@@ -41,23 +48,29 @@ struct ota_delta_map {
     uint32_t base_address;
     uint32_t base_len;
     uint32_t result_len;
-    uint8_t contents;    /* OTA_DELTA_CONTENTS, or 1 for bytes only */
-    uint16_t count;      /* of segments */
-    uint16_t move_count; /* of moves */
-    uint16_t coded;      /* entries coded */
-    struct ota_delta_segment segments[OTA_DELTA_SEGMENTS_MAX];
+    uint8_t contents;                        /* OTA_DELTA_CONTENTS, or 1 for bytes only */
+    uint16_t count;                          /* of segments */
+    uint16_t known;                          /* of them, in `starts` */
+    uint16_t move_count;                     /* of moves */
+    uint16_t coded;                          /* entries coded */
+    struct ota_delta_start last;             /* coded */
+    uint8_t starts[OTA_DELTA_STARTS_MAX][6]; /* base and result, 24 bits each, by base */
     struct ota_delta_move moves[OTA_DELTA_MOVES_MAX];
-    uint8_t by_base[OTA_DELTA_SEGMENTS_MAX]; /* the segments in the order of `base` */
 };
 
-#define OTA_DELTA_MAP_SLOTS (6U * OTA_DELTA_NUMBER_SLOTS + 14U)
+#define OTA_DELTA_MAP_NUMBERS 5U
+#define OTA_DELTA_MAP_SLOTS (OTA_DELTA_MAP_NUMBERS * OTA_DELTA_NUMBER_SLOTS + 2U)
+
+void ota_delta_map_init(struct ota_delta_map *map);
 
 /* Code the next entry by slots from `slot` on. 1 when there is more, 0 when the map is whole, or
- * OTA_E_DELTA_BLOCK. The encoder has filled in the map but for by_base and coded (0). */
-int ota_delta_map_code(struct ota_delta_map *map, struct ota_delta_model *model, unsigned slot);
+ * OTA_E_DELTA_BLOCK. The encoder has filled in the counts and the moves, and gives the start that
+ * follows the last one in the result, as long as there is one. */
+int ota_delta_map_code(struct ota_delta_map *map, struct ota_delta_model *model, unsigned slot,
+                       struct ota_delta_start start);
 
-/* by_base from the segments. */
-void ota_delta_map_sort(struct ota_delta_map *map);
+/* Let a start be known, one of OTA_DELTA_STARTS_MAX at most. */
+void ota_delta_map_add(struct ota_delta_map *map, struct ota_delta_start start);
 
 /* What becomes of a value: an address in the old image's world, or any other number that the moves
  * know. `near` (or NULL): the segment that mentions it; what is in the same one moves with it. */
@@ -67,8 +80,7 @@ uint32_t ota_delta_map_value(const struct ota_delta_map *map, const struct ota_d
 /* What becomes of it by the segments alone. */
 uint32_t ota_delta_map_plain(const struct ota_delta_map *map, uint32_t value);
 
-/* The first segment that ends behind `position` of the result, or NULL. */
-const struct ota_delta_segment *ota_delta_map_next(const struct ota_delta_map *map,
-                                                   uint32_t position);
+/* The first start at or behind `position` of the result; where there is none, the result's end. */
+struct ota_delta_start ota_delta_map_next(const struct ota_delta_map *map, uint32_t position);
 
 #endif

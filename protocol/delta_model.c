@@ -6,12 +6,13 @@
 #define STRETCH_SHIFT 8  /* log2 odds are in 1/256 */
 #define STRETCH_MAX 4095 /* below 2^-16 */
 #define WEIGHT_ONE 16384 /* 1.0 */
-#define WEIGHT_START 10000
-#define LEARN_SHIFT 17
-#ifndef SEEN_MAX
+#define WEIGHT_START 8000
+#define LEARN_SHIFT 13
 #define SEEN_MAX 60U /* bits after which a fine slot doesn't learn slower any more */
-#endif
+#define FINE_START (ONE / 32)
+#define LONGER_START 0xccc0U /* 4 of 5 numbers are longer, until it is known better */
 #define COARSE_SEEN_MAX 15U
+#define LENGTH_SLOTS 19U
 #define COARSE_HALF 0x8000U /* not used yet */
 
 /* 256 * log2(1 + i/32), and 256 * 2^(i/32) - 256. */
@@ -66,14 +67,22 @@ static uint32_t squash(int x)
 void ota_delta_model_init(struct ota_delta_model *model)
 {
     for (unsigned i = 0; i < OTA_DELTA_FINE; i++)
-        model->fine[i] = ONE / 2;
-    memset(model->seen, 0, sizeof model->seen);
+        model->fine[i] = FINE_START;
+    memset(model->seen, 1, sizeof model->seen);
     for (unsigned i = 0; i < OTA_DELTA_COARSE; i++)
         model->coarse[i] = COARSE_HALF;
     for (unsigned i = 0; i < OTA_DELTA_MIXERS; i++)
-        model->weight[i][0] = model->weight[i][1] = WEIGHT_START;
+        for (unsigned j = 0; j < OTA_DELTA_MIXED_MAX; j++)
+            model->weight[i][j] = WEIGHT_START;
     model->coder.low = 0;
     model->coder.high = UINT32_MAX;
+}
+
+void ota_delta_model_expect_numbers(struct ota_delta_model *model, unsigned slot, unsigned sets)
+{
+    for (; sets > 0; sets--, slot += OTA_DELTA_NUMBER_SLOTS)
+        for (unsigned i = 0; i < LENGTH_SLOTS; i++)
+            model->coarse[slot - OTA_DELTA_FINE + i] = LONGER_START;
 }
 
 static uint32_t probability(const struct ota_delta_model *model, unsigned slot)
@@ -110,26 +119,31 @@ int ota_delta_code_bit(struct ota_delta_model *model, unsigned slot, int bit)
     return bit;
 }
 
-static void correct(int16_t *weight, int32_t stretched, int32_t error)
+static void correct(int16_t *weight, int32_t by)
 {
-    int32_t corrected = *weight + stretched * (error / 16) / (1 << (LEARN_SHIFT - 4));
-    *weight = (int16_t)(corrected < 0 ? 0 : corrected > INT16_MAX ? INT16_MAX : corrected);
+    int32_t corrected = *weight + by / (1 << LEARN_SHIFT);
+    *weight = (int16_t)(corrected < INT16_MIN   ? INT16_MIN
+                        : corrected > INT16_MAX ? INT16_MAX
+                                                : corrected);
 }
 
-int ota_delta_code_mixed(struct ota_delta_model *model, unsigned a, unsigned b, unsigned mixer,
-                         int bit)
+int ota_delta_code_mixed(struct ota_delta_model *model, const uint16_t *slots, unsigned count,
+                         unsigned mixer, int bit)
 {
     int16_t *weight = model->weight[mixer];
-    int32_t stretched_a = stretch(probability(model, a));
-    int32_t stretched_b = stretch(probability(model, b));
-    uint32_t p = squash((weight[0] * stretched_a + weight[1] * stretched_b) / WEIGHT_ONE);
-
+    int32_t stretched[OTA_DELTA_MIXED_MAX];
+    int32_t sum = 0;
+    for (unsigned i = 0; i < count; i++) {
+        stretched[i] = stretch(probability(model, slots[i]));
+        sum += weight[i] * stretched[i];
+    }
+    uint32_t p = squash(sum / WEIGHT_ONE);
     bit = model->coder.code_bit(&model->coder, p, bit);
-    int32_t error = (bit ? (int32_t)ONE - 1 : 0) - (int32_t)p;
-    correct(&weight[0], stretched_a, error);
-    correct(&weight[1], stretched_b, error);
-    learn(model, a, bit);
-    learn(model, b, bit);
+    int32_t error = ((bit ? (int32_t)ONE - 1 : 0) - (int32_t)p) / 16;
+    for (unsigned i = 0; i < count; i++) {
+        correct(&weight[i], stretched[i] * error);
+        learn(model, slots[i], bit);
+    }
     return bit;
 }
 
@@ -151,17 +165,18 @@ uint32_t ota_delta_code_tree(struct ota_delta_model *model, unsigned slot, unsig
     return node - (1U << bits);
 }
 
-/* Slots: 19 for the length, the last of them for all that is longer; 5 for the bit below the top
- * one. */
+/* Slots: LENGTH_SLOTS for the length, the last of them for all that is longer; 5 for the bit below
+ * the top one. */
 uint32_t ota_delta_code_number(struct ota_delta_model *model, unsigned slot, uint32_t value)
 {
     unsigned length = bit_length(value);
     unsigned n = 0;
-    while (n < 32 && ota_delta_code_bit(model, slot + (n < 18 ? n : 18), n < length))
+    while (n < 32 &&
+           ota_delta_code_bit(model, slot + (n < LENGTH_SLOTS ? n : LENGTH_SLOTS - 1), n < length))
         n++;
     if (n < 2)
         return n;
-    unsigned second = slot + 19 + (n < 7 ? n - 2 : 4);
+    unsigned second = slot + LENGTH_SLOTS + (n < 7 ? n - 2 : 4);
     uint32_t result = 2U | (uint32_t)ota_delta_code_bit(model, second, (int)(value >> (n - 2) & 1));
     return result << (n - 2) | ota_delta_code_raw(model, n - 2, value);
 }

@@ -18,9 +18,10 @@
 /* Slots [0, OTA_DELTA_FINE) are for bits that are nearly always the same; those behind are coarser
  * and cost two bytes instead of three. */
 #define OTA_DELTA_FINE 288U
-#define OTA_DELTA_COARSE 1287U
+#define OTA_DELTA_COARSE 1347U
 #define OTA_DELTA_SLOTS (OTA_DELTA_FINE + OTA_DELTA_COARSE)
-#define OTA_DELTA_MIXERS 6U /* sets of weights */
+#define OTA_DELTA_MIXERS 18U   /* sets of weights */
+#define OTA_DELTA_MIXED_MAX 3U /* slots that are mixed */
 
 /* A range coder of 32 bits: [low, high] is what is left of the range. */
 struct ota_delta_coder {
@@ -38,17 +39,20 @@ struct ota_delta_model {
     uint16_t fine[OTA_DELTA_FINE];     /* probability of a 1, in 1/65536 */
     uint16_t coarse[OTA_DELTA_COARSE]; /* the same in 1/4096, and the bits seen in the low 4 bits */
     uint8_t seen[OTA_DELTA_FINE];      /* bits learned from, saturating: how fast p moves */
-    int16_t weight[OTA_DELTA_MIXERS][2];
+    int16_t weight[OTA_DELTA_MIXERS][OTA_DELTA_MIXED_MAX];
 };
 
 void ota_delta_model_init(struct ota_delta_model *model);
 
+/* Sets of slots from `slot` on are for numbers: some bits long, more often than not. */
+void ota_delta_model_expect_numbers(struct ota_delta_model *model, unsigned slot, unsigned sets);
+
 /* One bit, by one slot. */
 int ota_delta_code_bit(struct ota_delta_model *model, unsigned slot, int bit);
 
-/* One bit, by slots a and b and the weights of `mixer`. */
-int ota_delta_code_mixed(struct ota_delta_model *model, unsigned a, unsigned b, unsigned mixer,
-                         int bit);
+/* One bit, by `count` slots and the weights of `mixer`. */
+int ota_delta_code_mixed(struct ota_delta_model *model, const uint16_t *slots, unsigned count,
+                         unsigned mixer, int bit);
 
 /* The low `bits` bits of value as they are. */
 uint32_t ota_delta_code_raw(struct ota_delta_model *model, unsigned bits, uint32_t value);
@@ -71,7 +75,8 @@ int32_t ota_delta_code_signed(struct ota_delta_model *model, unsigned slot, int3
  * loses nothing.
  */
 #define OTA_DELTA_MODEL_SAVED(coarse_count)                                                        \
-    (OTA_DELTA_FINE + ((coarse_count)*3U + 7U) / 8U + sizeof(int16_t) * 2U * OTA_DELTA_MIXERS)
+    (OTA_DELTA_FINE + ((coarse_count)*3U + 7U) / 8U +                                              \
+     sizeof(int16_t) * OTA_DELTA_MIXED_MAX * OTA_DELTA_MIXERS)
 void ota_delta_model_round(struct ota_delta_model *model, unsigned from, unsigned to);
 /* Coarse slots [from, to) as if they had never been used. */
 void ota_delta_model_forget(struct ota_delta_model *model, unsigned from, unsigned to);

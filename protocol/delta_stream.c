@@ -44,50 +44,52 @@ enum slots {
     SLOTS_FINE = SLOT_HIT_RUN + 8 * OTA_DELTA_CLASSES,
 
     SLOT_MAP = OTA_DELTA_FINE,
-    SLOT_BEHIND = SLOT_MAP + OTA_DELTA_MAP_SLOTS,             /* bytes behind another, hashed */
-    SLOT_SHAPE = SLOT_BEHIND + SLOTS_BEHIND,                  /* by class */
-    SLOT_SAME = SLOT_SHAPE + OTA_DELTA_CLASSES,               /* by class */
-    SLOT_DELTA = SLOT_SAME + OTA_DELTA_CLASSES,               /* by group */
-    SLOT_BYTE = SLOT_DELTA + GROUPS * OTA_DELTA_NUMBER_SLOTS, /* lower, upper byte */
-    SLOT_CHANGE = SLOT_BYTE + 2 * 256,                        /* of a byte against the old one */
-    SLOT_TOKEN = SLOT_CHANGE + 64,                            /* by the token before */
-    SLOT_CONTENT = SLOT_TOKEN + 8 * OTA_DELTA_TOKENS,
-    SLOT_CALL = SLOT_CONTENT + 4,
+    SLOT_BEHIND = SLOT_MAP + OTA_DELTA_MAP_SLOTS,     /* bytes behind another, hashed */
+    SLOT_SHAPE = SLOT_BEHIND + SLOTS_BEHIND,          /* by class */
+    SLOT_SAME = SLOT_SHAPE + OTA_DELTA_CLASSES,       /* by class */
+    SLOT_BYTE = SLOT_SAME + OTA_DELTA_CLASSES,        /* lower, upper byte */
+    SLOT_CHANGE = SLOT_BYTE + 2 * 256,                /* of a byte against the old one */
+    SLOT_RELATED = SLOT_CHANGE + 64,                  /* the same of literals */
+    SLOT_TOKEN = SLOT_RELATED + 64,                   /* by the token before */
+    SLOT_CONTENT = SLOT_TOKEN + 8 * OTA_DELTA_TOKENS, /* by the content before */
+    SLOT_CALL = SLOT_CONTENT + 4 * OTA_DELTA_CONTENTS,
     SLOT_CALL_INDEX = SLOT_CALL + 1,
     SLOT_CALL_PLACE = SLOT_CALL_INDEX + OTA_DELTA_CALLED,
-    SLOT_LEN = SLOT_CALL_PLACE + (1 << CALL_PLACE_BITS), /* by token */
+    SLOT_DELTA = SLOT_CALL_PLACE + (1 << CALL_PLACE_BITS),   /* by group */
+    SLOT_LEN = SLOT_DELTA + GROUPS * OTA_DELTA_NUMBER_SLOTS, /* by token */
     SLOT_JUMP = SLOT_LEN + 3 * OTA_DELTA_NUMBER_SLOTS,
     SLOT_DISTANCE = SLOT_JUMP + OTA_DELTA_NUMBER_SLOTS,
-    SLOTS = SLOT_DISTANCE + OTA_DELTA_NUMBER_SLOTS,
+    SLOT_GAP = SLOT_DISTANCE + OTA_DELTA_NUMBER_SLOTS,
+    SLOTS = SLOT_GAP + OTA_DELTA_NUMBER_SLOTS,
 };
 _Static_assert(SLOTS_FINE == OTA_DELTA_FINE && SLOTS <= OTA_DELTA_SLOTS, "the model has the slots");
 _Static_assert(SLOTS - SLOT_SHAPE == OTA_DELTA_SLOTS_SAVED, "what a checkpoint holds");
 
-enum mixers { MIX_HIT, MIX_CHANGE, MIX_LOWER, MIX_UPPER, MIXERS };
+enum mixers { MIX_HIT, MIX_CHANGE, MIX_NEW, MIXERS = MIX_NEW + 16 };
 _Static_assert(MIXERS <= OTA_DELTA_MIXERS, "the model has the mixers");
 
 void ota_delta_stream_init(struct ota_delta_stream *stream)
 {
     ota_delta_model_init(&stream->model);
-    stream->map.count = stream->map.move_count = stream->map.coded = 0;
+    ota_delta_model_expect_numbers(&stream->model, SLOT_MAP, OTA_DELTA_MAP_NUMBERS);
+    ota_delta_model_expect_numbers(&stream->model, SLOT_DELTA,
+                                   (SLOTS - SLOT_DELTA) / OTA_DELTA_NUMBER_SLOTS);
+    ota_delta_map_init(&stream->map);
     stream->cache_len = 0;
     memset(&stream->place, 0, sizeof stream->place);
 }
 
-int ota_delta_code_map(struct ota_delta_stream *stream)
+int ota_delta_code_map(struct ota_delta_stream *stream, struct ota_delta_start start)
 {
-    return ota_delta_map_code(&stream->map, &stream->model, SLOT_MAP);
-}
-
-uint32_t ota_delta_gap_end(const struct ota_delta_stream *stream)
-{
-    const struct ota_delta_segment *next = ota_delta_map_next(&stream->map, stream->place.position);
-    return next == NULL ? stream->map.result_len : next->result;
+    int more = ota_delta_map_code(&stream->map, &stream->model, SLOT_MAP, start);
+    if (more == 0)
+        stream->next = ota_delta_map_next(&stream->map, 0);
+    return more;
 }
 
 bool ota_delta_wants_token(const struct ota_delta_stream *stream)
 {
-    return stream->place.match_left == 0 && stream->place.position < ota_delta_gap_end(stream);
+    return stream->place.match_left == 0;
 }
 
 /* A byte where `old` was expected and something else is likely. */
@@ -98,25 +100,34 @@ static uint8_t code_changed_byte(struct ota_delta_stream *stream, uint8_t byte, 
     unsigned differs = 0;
     for (unsigned i = 8; i-- > 0;) {
         unsigned old_bit = (unsigned)old >> i & 1U;
-        unsigned change = SLOT_CHANGE + upper * 32U + i * 4U + old_bit * 2U + differs;
-        unsigned bit = (unsigned)ota_delta_code_mixed(
-            &stream->model, SLOT_BYTE + upper * 256 + node, change, MIX_CHANGE, byte >> i & 1);
+        const uint16_t slots[2] = {
+            (uint16_t)(SLOT_BYTE + upper * 256 + node),
+            (uint16_t)(SLOT_CHANGE + upper * 32U + i * 4U + old_bit * 2U + differs)};
+        unsigned bit =
+            (unsigned)ota_delta_code_mixed(&stream->model, slots, 2, MIX_CHANGE, byte >> i & 1);
         differs |= bit ^ old_bit;
         node = node << 1 | bit;
     }
     return (uint8_t)node;
 }
 
-/* A byte of a literal: mixed from what is usual there, and what is usual behind `before`. */
+/* A byte of a literal: mixed from what is usual there, what is usual behind `before`, and what the
+ * base has where the last match would go on. */
 static uint8_t code_new_byte(struct ota_delta_stream *stream, uint8_t byte, unsigned upper,
-                             unsigned before)
+                             unsigned before, uint8_t old)
 {
     unsigned node = 1;
+    unsigned differs = 0;
     for (unsigned i = 8; i-- > 0;) {
         unsigned hash = (before * 0x9e5U + upper * 0x4d3U + node * 0x3d1U) % SLOTS_BEHIND;
-        node = node << 1 |
-               (unsigned)ota_delta_code_mixed(&stream->model, SLOT_BYTE + upper * 256 + node,
-                                              SLOT_BEHIND + hash, MIX_LOWER + upper, byte >> i & 1);
+        unsigned old_bit = (unsigned)old >> i & 1U;
+        const uint16_t slots[3] = {
+            (uint16_t)(SLOT_BYTE + upper * 256 + node), (uint16_t)(SLOT_BEHIND + hash),
+            (uint16_t)(SLOT_RELATED + upper * 32U + i * 4U + old_bit * 2U + differs)};
+        unsigned bit = (unsigned)ota_delta_code_mixed(&stream->model, slots, 3,
+                                                      MIX_NEW + upper * 8 + i, byte >> i & 1);
+        differs |= bit ^ old_bit;
+        node = node << 1 | bit;
     }
     return (uint8_t)node;
 }
@@ -125,12 +136,18 @@ static uint8_t code_new_byte(struct ota_delta_stream *stream, uint8_t byte, unsi
 static int code_literal(struct ota_delta_stream *stream, uint8_t *bytes, uint32_t len)
 {
     struct ota_delta_place *place = &stream->place;
+    uint32_t old = 0;
+    if (place->match_from + 2 <= stream->map.base_len) {
+        int error = ota_delta_read_base(stream, place->match_from, 2, &old);
+        if (error != OTA_OK)
+            return error;
+    }
     if ((place->position & 1) != 0 || len < 2) {
-        bytes[0] = code_new_byte(stream, bytes[0], 0, place->last[1]);
+        bytes[0] = code_new_byte(stream, bytes[0], 0, place->last[1], (uint8_t)old);
         return 1;
     }
-    bytes[1] = code_new_byte(stream, bytes[1], 1, place->last[1]);
-    bytes[0] = code_new_byte(stream, bytes[0], 0, bytes[1]);
+    bytes[1] = code_new_byte(stream, bytes[1], 1, place->last[1], (uint8_t)(old >> 8));
+    bytes[0] = code_new_byte(stream, bytes[0], 0, bytes[1], (uint8_t)old);
     return 2;
 }
 
@@ -228,9 +245,10 @@ static int code_copy(struct ota_delta_stream *stream, const struct ota_delta_seg
         return error;
     uint32_t value = ota_delta_guess_value(&guess, bytes);
     unsigned moved = guess.value != guess.old;
-    int miss = ota_delta_code_mixed(
-        &stream->model, SLOT_HIT + guess.class * 8 + moved * 4 + (place->history & 3U),
-        SLOT_HIT_RUN + guess.class * 8 + log2_bucket(place->run), MIX_HIT, value != guess.value);
+    const uint16_t slots[2] = {
+        (uint16_t)(SLOT_HIT + guess.class * 8 + moved * 4 + (place->history & 3U)),
+        (uint16_t)(SLOT_HIT_RUN + guess.class * 8 + log2_bucket(place->run))};
+    int miss = ota_delta_code_mixed(&stream->model, slots, 2, MIX_HIT, value != guess.value);
     place->history = (uint8_t)(place->history << 1 | miss);
     place->run = miss ? 0 : (uint8_t)(place->run + (place->run < 255));
     value = miss ? code_miss(stream, &guess, value) : guess.value;
@@ -242,6 +260,40 @@ static int code_copy(struct ota_delta_stream *stream, const struct ota_delta_seg
 }
 
 /* --- gaps --- */
+
+static void begin_match(struct ota_delta_place *place, const struct ota_delta_token *token)
+{
+    place->match_kind = token->kind;
+    place->match_base = place->match_from = token->from;
+    place->match_left = token->len;
+    if (token->kind == OTA_DELTA_INLINE)
+        place->match_content = token->content;
+}
+
+static void code_content(struct ota_delta_stream *stream, struct ota_delta_token *token)
+{
+    token->content = (uint8_t)ota_delta_code_tree(
+        &stream->model, SLOT_CONTENT + 4U * stream->place.match_content, 2, token->content);
+}
+
+/* The segment that the map has at the position: what it doesn't say. */
+static int begin_segment(struct ota_delta_stream *stream, struct ota_delta_token *token)
+{
+    struct ota_delta_place *place = &stream->place;
+    uint32_t from = stream->next.base;
+    stream->next = ota_delta_map_next(&stream->map, place->position + 1);
+    uint32_t room = stream->next.result - place->position;
+    uint32_t gap = ota_delta_code_number(&stream->model, SLOT_GAP, room - token->len);
+    token->kind = OTA_DELTA_INLINE;
+    token->from = from;
+    token->len = room - gap;
+    code_content(stream, token);
+    if (gap > room || token->len > stream->map.base_len - from ||
+        token->content >= stream->map.contents)
+        return OTA_E_DELTA_BLOCK;
+    begin_match(place, token);
+    return OTA_OK;
+}
 
 static int code_token(struct ota_delta_stream *stream, struct ota_delta_token *token, uint32_t gap)
 {
@@ -265,16 +317,14 @@ static int code_token(struct ota_delta_stream *stream, struct ota_delta_token *t
                                                       (int32_t)(token->from - place->match_from));
     }
     if (token->kind == OTA_DELTA_INLINE)
-        token->content = (uint8_t)ota_delta_code_tree(model, SLOT_CONTENT, 2, token->content);
+        code_content(stream, token);
     token->len = ota_delta_code_number(
         model, SLOT_LEN + (token->kind - 1U) * OTA_DELTA_NUMBER_SLOTS, token->len);
     if (token->len == 0 || token->len > gap || token->from >= limit ||
         (token->kind != OTA_DELTA_OF_RESULT && token->len > limit - token->from) ||
         token->content >= stream->map.contents)
         return OTA_E_DELTA_BLOCK;
-    place->match_from = token->from;
-    place->match_left = token->len;
-    place->match_content = token->content;
+    begin_match(place, token);
     return OTA_OK;
 }
 
@@ -315,31 +365,16 @@ static int copy_match(struct ota_delta_stream *stream, uint8_t *bytes, uint32_t 
     return error != OTA_OK ? error : (int)len;
 }
 
-static int code_gap(struct ota_delta_stream *stream, uint8_t *bytes, uint32_t len, uint32_t gap,
-                    struct ota_delta_token *token)
+static int code_match(struct ota_delta_stream *stream, uint8_t *bytes, uint32_t len)
 {
     struct ota_delta_place *place = &stream->place;
-    if (place->match_left == 0) {
-        int error = code_token(stream, token, gap);
-        if (error != OTA_OK)
-            return error;
-    }
-    if (place->match_left == 0 && place->match_kind == OTA_DELTA_CALL) {
-        if (place->match_from + 4 <= stream->map.base_len)
-            place->match_from += 4;
-        return code_call(stream, bytes, len, token->from);
-    }
-    if (place->match_left == 0) {
-        int done = code_literal(stream, bytes, len);
-        if (place->match_from + 2 <= stream->map.base_len)
-            place->match_from += (uint32_t)done;
-        return done;
-    }
     if (len > place->match_left)
         len = place->match_left;
-    struct ota_delta_segment inner = {place->match_from, place->position,
-                                      place->match_left & 0xffffffU, place->match_content};
-    int done = place->match_kind == OTA_DELTA_INLINE ? code_copy(stream, &inner, bytes, len)
+    uint32_t before = place->match_from - place->match_base;
+    struct ota_delta_segment segment = {place->match_base, place->position - before,
+                                        (before + place->match_left) & 0xffffffU,
+                                        place->match_content};
+    int done = place->match_kind == OTA_DELTA_INLINE ? code_copy(stream, &segment, bytes, len)
                                                      : copy_match(stream, bytes, len);
     if (done > 0) {
         place->match_from += (uint32_t)done;
@@ -348,29 +383,41 @@ static int code_gap(struct ota_delta_stream *stream, uint8_t *bytes, uint32_t le
     return done;
 }
 
+/* What no match has: a literal or a call. */
+static int code_new(struct ota_delta_stream *stream, uint8_t *bytes, uint32_t len,
+                    const struct ota_delta_token *token)
+{
+    struct ota_delta_place *place = &stream->place;
+    int done = place->match_kind == OTA_DELTA_CALL ? code_call(stream, bytes, len, token->from)
+                                                   : code_literal(stream, bytes, len);
+    if (done > 0 && place->match_from + OTA_DELTA_PIECE_MAX <= stream->map.base_len)
+        place->match_from += (uint32_t)done;
+    return done;
+}
+
 int ota_delta_code_piece(struct ota_delta_stream *stream, uint8_t bytes[OTA_DELTA_PIECE_MAX],
                          struct ota_delta_token *token)
 {
     struct ota_delta_place *place = &stream->place;
-    const struct ota_delta_segment *segment = ota_delta_map_next(&stream->map, place->position);
-    bool gap = segment == NULL || place->position < segment->result;
-    uint32_t end = segment == NULL ? stream->map.result_len
-                   : gap           ? segment->result
-                                   : segment->result + segment->len;
-    uint32_t whole = end - place->position;
+    int error = OTA_OK;
+    if (place->match_left == 0 && place->position == stream->next.result)
+        error = begin_segment(stream, token);
+    uint32_t gap = stream->next.result - place->position;
+    if (place->match_left == 0 && error == OTA_OK)
+        error = code_token(stream, token, gap);
+    if (error != OTA_OK)
+        return error;
     uint32_t step = OTA_DELTA_STEP - place->position % OTA_DELTA_STEP;
-    uint32_t len = whole < OTA_DELTA_PIECE_MAX ? whole : OTA_DELTA_PIECE_MAX;
+    uint32_t len = gap < OTA_DELTA_PIECE_MAX ? gap : OTA_DELTA_PIECE_MAX;
     if (len > step)
         len = step;
-    int done =
-        gap ? code_gap(stream, bytes, len, whole, token) : code_copy(stream, segment, bytes, len);
+    int done = place->match_left > 0 ? code_match(stream, bytes, len)
+                                     : code_new(stream, bytes, len, token);
     if (done <= 0)
         return done;
     for (int i = 0; i < done; i++)
         place->last[(place->position + (uint32_t)i) & 1] = bytes[i];
     place->position += (uint32_t)done;
-    if (!gap)
-        place->match_from = segment->base + (place->position - segment->result);
     if (place->position % OTA_DELTA_STEP == 0) {
         ota_delta_model_round(&stream->model, SLOT_SHAPE, SLOTS);
         ota_delta_model_forget(&stream->model, SLOT_BEHIND, SLOT_SHAPE);
@@ -391,7 +438,7 @@ void ota_delta_stream_load(struct ota_delta_stream *stream, const uint8_t *buf)
     ota_delta_model_load(&stream->model, SLOT_SHAPE, SLOTS, buf + sizeof stream->place);
 }
 
-bool ota_delta_stream_fits(const struct ota_delta_stream *stream)
+bool ota_delta_stream_resume(struct ota_delta_stream *stream)
 {
     const struct ota_delta_place *place = &stream->place;
     uint32_t limit =
@@ -400,8 +447,11 @@ bool ota_delta_stream_fits(const struct ota_delta_stream *stream)
     if (place->match_left == 0 && limit < place->position)
         limit = place->position;
     if (place->position > stream->map.result_len || place->match_from > limit ||
-        place->match_kind >= OTA_DELTA_TOKENS || place->match_content >= OTA_DELTA_CONTENTS)
+        place->match_base > place->match_from || place->match_kind >= OTA_DELTA_TOKENS ||
+        place->match_content >= OTA_DELTA_CONTENTS)
         return false;
-    return place->match_kind == OTA_DELTA_OF_RESULT || place->match_left == 0 ||
-           place->match_left <= limit - place->match_from;
+    stream->next = ota_delta_map_next(&stream->map, place->position);
+    return place->match_left <= stream->next.result - place->position &&
+           (place->match_kind == OTA_DELTA_OF_RESULT ||
+            place->match_left <= limit - place->match_from || place->match_left == 0);
 }

@@ -45,9 +45,10 @@ struct ota_delta_token {
 
 /* Where the coding stands: with the model, all that a checkpoint holds. */
 struct ota_delta_place {
-    uint32_t position; /* bytes of the result that are coded */
-    uint32_t match_from;
-    uint32_t match_left; /* bytes of the present token */
+    uint32_t position;   /* bytes of the result that are coded */
+    uint32_t match_base; /* where the present token's bytes begin */
+    uint32_t match_from; /* and go on */
+    uint32_t match_left; /* bytes of it */
     uint8_t match_kind;
     uint8_t match_content;
     uint8_t history; /* hits and misses of the last pieces, one bit each */
@@ -66,6 +67,7 @@ struct ota_delta_stream {
     int (*read)(void *ctx, bool of_base, uint32_t offset, void *buf, size_t len);
     void *ctx;
     struct ota_delta_map map;
+    struct ota_delta_start next; /* segment of the map that isn't begun */
     struct ota_delta_place place;
     uint32_t cache_from; /* offset in the base of what `cache` holds */
     uint32_t cache_len;
@@ -74,12 +76,9 @@ struct ota_delta_stream {
 
 void ota_delta_stream_init(struct ota_delta_stream *stream);
 
-/* Code the next entry of the map. 1 when there is more, 0 when the map is whole, or an error. The
- * encoder has filled in the map. */
-int ota_delta_code_map(struct ota_delta_stream *stream);
-
-/* Where the gap that position lies in ends: the next segment, or the end of the result. */
-uint32_t ota_delta_gap_end(const struct ota_delta_stream *stream);
+/* Code the next entry of the map, see ota_delta_map_code(). 1 when there is more, 0 when the map is
+ * whole, or an error. */
+int ota_delta_code_map(struct ota_delta_stream *stream, struct ota_delta_start start);
 
 /* Code the next piece: its length, 1 to OTA_DELTA_PIECE_MAX, or an error. The encoder gives the
  * bytes that the result has there (as many as it has, and zeros), and with ota_delta_wants_token()
@@ -104,18 +103,19 @@ int ota_delta_refer(struct ota_delta_stream *stream, const struct ota_delta_segm
                     uint32_t len, const uint8_t bytes[OTA_DELTA_PIECE_MAX],
                     struct ota_delta_reference *reference);
 
-/* The next piece begins with a token. */
+/* The next piece begins with a token, or a segment of the map: that is OTA_DELTA_INLINE for the
+ * encoder. */
 bool ota_delta_wants_token(const struct ota_delta_stream *stream);
 
 /* At a multiple of OTA_DELTA_STEP: all that the stream knows, beside the map, in
  * OTA_DELTA_STREAM_SAVED bytes. The model is rounded there, on both sides, so that this holds it
  * exactly. The bytes are for the machine that wrote them. */
-#define OTA_DELTA_SLOTS_SAVED 1001U
+#define OTA_DELTA_SLOTS_SAVED 1097U
 #define OTA_DELTA_STREAM_SAVED                                                                     \
     (sizeof(struct ota_delta_place) + OTA_DELTA_MODEL_SAVED(OTA_DELTA_SLOTS_SAVED))
 size_t ota_delta_stream_save(const struct ota_delta_stream *stream, uint8_t *buf);
 void ota_delta_stream_load(struct ota_delta_stream *stream, const uint8_t *buf);
-/* What was loaded lies within the base and the result. */
-bool ota_delta_stream_fits(const struct ota_delta_stream *stream);
+/* The map is whole: go on with what was loaded, if it lies within the base and the result. */
+bool ota_delta_stream_resume(struct ota_delta_stream *stream);
 
 #endif

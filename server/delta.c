@@ -54,19 +54,32 @@ static int encode_pieces(struct ota_delta_stream *stream, const struct pair *pai
     return OTA_OK;
 }
 
+/* The map as the decoder gets to know it: start by start. */
+static int encode_map(struct ota_delta_stream *stream)
+{
+    const struct ota_delta_map whole = stream->map;
+    stream->map.known = 0;
+    struct ota_delta_start start = ota_delta_map_next(&whole, 0);
+    int more = ota_delta_code_map(stream, start); /* the counts */
+    while (more > 0) {
+        more = ota_delta_code_map(stream, start);
+        start = ota_delta_map_next(&whole, start.result + 1);
+    }
+    return more;
+}
+
 /* All that is coded, for a stream whose map is made. */
 static int encode_all(struct ota_delta_stream *stream, const struct delta_index *index,
-                      const struct pair *pair, const struct delta_segments *others)
+                      const struct pair *pair, const struct delta_segments *segments)
 {
     struct delta_parse parse;
     int error =
-        delta_parse_init(&parse, index, pair->result, others, pair->mode == OTA_DELTA_THUMB2);
+        delta_parse_init(&parse, index, pair->result, segments, pair->mode == OTA_DELTA_THUMB2);
     if (error != OTA_OK)
         return error;
-    int more = 1;
-    while (more > 0)
-        more = ota_delta_code_map(stream);
-    error = more < 0 ? more : encode_pieces(stream, pair, &parse);
+    error = encode_map(stream);
+    if (error == OTA_OK)
+        error = encode_pieces(stream, pair, &parse);
     delta_parse_free(&parse);
     return error;
 }
@@ -75,7 +88,7 @@ static int encode_stream(struct ota_delta_stream *stream, const struct delta_ind
                          struct pair *pair, const struct delta_style *style,
                          struct delta_sink *sink)
 {
-    struct delta_segments others;
+    struct delta_segments segments;
     ota_delta_stream_init(stream);
     stream->read = read_pair;
     stream->ctx = pair;
@@ -85,10 +98,10 @@ static int encode_stream(struct ota_delta_stream *stream, const struct delta_ind
     stream->map.base_address = pair->address;
     stream->model.coder.code_bit = delta_encode_bit;
     stream->model.coder.ctx = sink;
-    int error = delta_plan_make(stream, pair->base, pair->result, style, &others);
+    int error = delta_plan_make(stream, pair->base, pair->result, style, &segments);
     if (error == OTA_OK)
-        error = encode_all(stream, index, pair, &others);
-    free(others.at);
+        error = encode_all(stream, index, pair, &segments);
+    free(segments.at);
     if (error != OTA_OK)
         return error;
     delta_encode_end(&stream->model.coder);
@@ -196,7 +209,7 @@ static int try_way(struct ota_delta_stream *stream, const struct delta_index *in
  * same, or not at all. */
 static int encode_best(const struct delta_index *index, struct pair *pair, struct delta_best *best)
 {
-    static const struct delta_style styles[] = {{12, 6, 2, 1}, {10, 6, 1, 1}, {24, 12, 1, 1}};
+    static const struct delta_style styles[] = {{12, 6, 2, 1}, {10, 6, 1, 1}, {8, 4, 2, 1}};
     struct ota_delta_stream *stream = malloc(sizeof *stream);
     int error = stream == NULL ? OTA_E_NO_SPACE : OTA_OK;
     if (!delta_image_address(pair->base, &pair->address)) {

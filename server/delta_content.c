@@ -13,7 +13,7 @@
 #define BYTE_MISS_COST 190U
 #define WORD_MISS_COST 100U /* and more the farther it is off */
 #define WORD_BIT_COST 20U
-#define SWITCH_COST 800U /* one more segment in the map */
+#define SWITCH_COST 1200U /* one more segment */
 
 /* Costs of a segment's chunks under each content. */
 struct chunks {
@@ -50,10 +50,9 @@ static uint32_t miss_cost(unsigned content, int len, const uint8_t *expected, co
     return cost;
 }
 
-static uint32_t price(struct ota_delta_stream *stream, struct delta_bytes result,
-                      struct ota_delta_segment segment, unsigned content, struct chunks *chunks)
+static void price(struct ota_delta_stream *stream, struct delta_bytes result,
+                  struct ota_delta_segment segment, unsigned content, struct chunks *chunks)
 {
-    uint32_t total = 0;
     segment.content = content & 0xffU;
     for (uint32_t at = 0; at < segment.len;) {
         uint8_t bytes[OTA_DELTA_PIECE_MAX];
@@ -65,13 +64,10 @@ static uint32_t price(struct ota_delta_stream *stream, struct delta_bytes result
             break;
         const uint8_t *found = result.at + segment.result + at;
         bool miss = memcmp(bytes, found, (size_t)len) != 0;
-        uint32_t cost = miss ? miss_cost(content, len, bytes, found) : HIT_COST;
-        if (chunks != NULL)
-            chunks->cost[chunk_of(stream, &segment, at)][content] += cost;
-        total += cost;
+        chunks->cost[chunk_of(stream, &segment, at)][content] +=
+            miss ? miss_cost(content, len, bytes, found) : HIT_COST;
         at += (uint32_t)len;
     }
-    return total;
 }
 
 /* The cheapest way through: contents per chunk, in place of the costs of content 0. */
@@ -100,62 +96,46 @@ static void choose(struct chunks *chunks)
 }
 
 static int split(struct ota_delta_stream *stream, struct delta_bytes result,
-                 struct ota_delta_segment segment, struct ota_delta_segment *out, unsigned room)
+                 struct ota_delta_segment segment, struct delta_segments *out)
 {
     struct chunks chunks = {.count = chunk_of(stream, &segment, segment.len - 1) + 1};
     chunks.cost = calloc(chunks.count, sizeof *chunks.cost);
     chunks.from = calloc(chunks.count, sizeof *chunks.from);
-    int made = OTA_E_NO_SPACE;
-    if (chunks.cost != NULL && chunks.from != NULL) {
+    int error = chunks.cost != NULL && chunks.from != NULL ? OTA_OK : OTA_E_NO_SPACE;
+    if (error == OTA_OK) {
         for (unsigned content = 0; content < OTA_DELTA_CONTENTS; content++)
             price(stream, result, segment, content, &chunks);
         choose(&chunks);
-        made = 0;
-        for (uint32_t i = 0; i < chunks.count; i++) {
-            uint32_t at = chunk_start(stream, &segment, i);
-            if (made > 0 && (out[made - 1].content == chunks.cost[i][0] || (unsigned)made == room))
-                continue;
-            if (made > 0)
-                out[made - 1].len = (at - (out[made - 1].base - segment.base)) & 0xffffffU;
-            out[made++] = (struct ota_delta_segment){segment.base + at, segment.result + at,
-                                                     (segment.len - at) & 0xffffffU,
-                                                     chunks.cost[i][0] & 0xffU};
-        }
+    }
+    uint32_t at = 0;
+    for (uint32_t i = 0; i < chunks.count && error == OTA_OK; i++) {
+        bool last = i + 1 == chunks.count;
+        if (!last && chunks.cost[i][0] == chunks.cost[i + 1][0])
+            continue;
+        uint32_t end = last ? segment.len : chunk_start(stream, &segment, i + 1);
+        struct ota_delta_segment part = {segment.base + at, segment.result + at,
+                                         (end - at) & 0xffffffU, chunks.cost[i][0] & 0xffU};
+        error = delta_segments_append(out, part);
+        at = end;
     }
     free(chunks.cost);
     free(chunks.from);
-    return made;
+    return error;
 }
 
-int delta_content_choose(struct ota_delta_stream *stream, struct delta_bytes result)
+int delta_content_choose(struct ota_delta_stream *stream, struct delta_bytes result,
+                         struct delta_segments *segments)
 {
-    struct ota_delta_segment out[OTA_DELTA_SEGMENTS_MAX] = {0};
-    unsigned count = 0;
-    for (unsigned i = 0; i < stream->map.count; i++) {
-        unsigned room = OTA_DELTA_SEGMENTS_MAX - count - (stream->map.count - i - 1);
-        int made = split(stream, result, stream->map.segments[i], out + count, room);
-        if (made < 0)
-            return made;
-        count += (unsigned)made;
+    struct delta_segments parts = {NULL, 0};
+    int error = OTA_OK;
+    for (uint32_t i = 0; i < segments->count && error == OTA_OK; i++)
+        error = split(stream, result, segments->at[i], &parts);
+    if (error == OTA_OK) {
+        struct delta_segments whole = *segments;
+        *segments = parts;
+        parts = whole;
     }
-    memcpy(stream->map.segments, out, count * sizeof *out);
-    stream->map.count = (uint16_t)count;
-    ota_delta_map_sort(&stream->map);
+    free(parts.at);
     memset(&stream->place, 0, sizeof stream->place);
-    return OTA_OK;
-}
-
-unsigned delta_content_of(struct ota_delta_stream *stream, struct delta_bytes result,
-                          struct ota_delta_segment segment)
-{
-    uint32_t best_cost = UINT32_MAX;
-    unsigned best = OTA_DELTA_BYTES;
-    for (unsigned content = 0; content < OTA_DELTA_CONTENTS; content++) {
-        uint32_t cost = price(stream, result, segment, content, NULL);
-        if (cost < best_cost) {
-            best_cost = cost;
-            best = content;
-        }
-    }
-    return best;
+    return error;
 }

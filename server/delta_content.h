@@ -5,14 +5,12 @@
 #ifndef OTAD_SERVER_DELTA_CONTENT_H
 #define OTAD_SERVER_DELTA_CONTENT_H
 
-#include "server/delta.h"
+#include "server/delta_match.h"
 
-/* Split the stream's segments where that saves more than it costs, and give each its content. The
- * map must be whole but for that; it stays so. OTA_OK or OTA_E_NO_SPACE. */
-int delta_content_choose(struct ota_delta_stream *stream, struct delta_bytes result);
-
-/* The content that predicts `segment` best as a whole. */
-unsigned delta_content_of(struct ota_delta_stream *stream, struct delta_bytes result,
-                          struct ota_delta_segment segment);
+/* Give each of the segments its content, splitting those where that saves more than it costs. The
+ * map must be whole but for its moves. OTA_OK or OTA_E_NO_SPACE; then the segments are as before.
+ */
+int delta_content_choose(struct ota_delta_stream *stream, struct delta_bytes result,
+                         struct delta_segments *segments);
 
 #endif

@@ -87,7 +87,7 @@ struct delta_match delta_index_longest(const struct delta_index *index, struct d
     return best;
 }
 
-static int append(struct delta_segments *segments, struct ota_delta_segment segment)
+int delta_segments_append(struct delta_segments *segments, struct ota_delta_segment segment)
 {
     uint32_t count = segments->count;
     if ((count & (count - 1)) == 0) { /* full at each power of two */
@@ -224,7 +224,7 @@ int delta_match_segments(const struct delta_index *index, struct delta_bytes res
         if (end > start) {
             struct ota_delta_segment segment = {now.base - (now.result - start), start,
                                                 (end - start) & 0xffffffU, OTA_DELTA_BYTES};
-            if (append(segments, segment) != OTA_OK)
+            if (delta_segments_append(segments, segment) != OTA_OK)
                 return OTA_E_NO_SPACE;
         }
         if (next.len == 0)

@@ -39,6 +39,9 @@ struct delta_segments {
     uint32_t count;
 };
 
+/* OTA_OK or OTA_E_NO_SPACE. */
+int delta_segments_append(struct delta_segments *segments, struct ota_delta_segment segment);
+
 /* All segments, in the result's order; segments->at is to be freed. OTA_OK or OTA_E_NO_SPACE. */
 int delta_match_segments(const struct delta_index *index, struct delta_bytes result,
                          const struct delta_style *style, struct delta_segments *segments);

@@ -146,20 +146,19 @@ static void use_steps(struct ota_delta_map *map, const struct step *steps, uint3
 }
 
 int delta_moves_choose(struct ota_delta_stream *stream, struct delta_bytes result,
-                       const struct delta_segments *others)
+                       const struct delta_segments *segments)
 {
     struct votes votes = {0};
     struct ota_delta_map *map = &stream->map;
-    for (unsigned i = 0; i < map->count; i++)
-        collect(stream, result, &map->segments[i], &votes);
-    for (uint32_t i = 0; i < others->count; i++)
-        collect(stream, result, &others->at[i], &votes);
+    for (uint32_t i = 0; i < segments->count; i++)
+        collect(stream, result, &segments->at[i], &votes);
     struct step *steps = malloc((2 * (size_t)votes.count + 1) * sizeof *steps);
     if (!votes.failed && steps != NULL) {
         if (votes.count > 0)
             qsort(votes.at, votes.count, sizeof *votes.at, compare);
         uint32_t last = follow(map, &votes, steps, 0);
-        for (uint32_t dearer = 4; count_steps(steps, last) > OTA_DELTA_MOVES_MAX; dearer *= 2)
+        for (uint32_t dearer = 4; count_steps(steps, last) > OTA_DELTA_MOVES_MAX;
+             dearer += 1 + dearer / 4)
             last = follow(map, &votes, steps, dearer);
         use_steps(map, steps, last);
     }

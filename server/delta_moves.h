@@ -6,9 +6,8 @@
 
 #include "server/delta_match.h"
 
-/* Choose map.moves by all that the segments name, those of the map and `others`. OTA_OK or
- * OTA_E_NO_SPACE. */
+/* Choose map.moves by all that the segments name. OTA_OK or OTA_E_NO_SPACE. */
 int delta_moves_choose(struct ota_delta_stream *stream, struct delta_bytes result,
-                       const struct delta_segments *others);
+                       const struct delta_segments *segments);
 
 #endif

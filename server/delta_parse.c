@@ -147,7 +147,7 @@ struct ota_delta_token delta_parse_token(struct delta_parse *parse,
                                          const struct ota_delta_stream *stream)
 {
     uint32_t at = stream->place.position;
-    uint32_t end = ota_delta_gap_end(stream);
+    uint32_t end = stream->next.result > at ? stream->next.result : parse->result.len;
     const struct delta_segments *segments = parse->segments;
     while (parse->next < segments->count && segments->at[parse->next].result < at)
         parse->next++;

@@ -7,8 +7,8 @@
 #include "server/delta_content.h"
 #include "server/delta_moves.h"
 
-#define PASSES 3       /* each knows from the last one where things went */
-#define SPLIT_ROOM 14U /* segments of the map that are kept for splitting others by content */
+#define PASSES 3 /* each knows from the last one where things went */
+#define ROUNDS 3
 
 static int by_base(const void *a, const void *b)
 {
@@ -75,47 +75,47 @@ static int find_segments(const struct ota_delta_map *map, struct delta_bytes bas
     return error;
 }
 
-/* The longest segments go to the map, `segments` keeps the others. */
-static int share(struct ota_delta_map *map, struct delta_segments *segments)
+/* Where the map says already that the segment goes. */
+static bool is_mapped(const struct ota_delta_map *map, const struct ota_delta_segment *segment)
 {
-    const unsigned room = OTA_DELTA_SEGMENTS_MAX - SPLIT_ROOM;
-    uint32_t least = 0;
-    if (segments->count > room) {
-        struct ota_delta_segment *sorted = malloc(segments->count * sizeof *sorted);
-        if (sorted == NULL)
-            return OTA_E_NO_SPACE;
+    return ota_delta_map_plain(map, map->base_address + segment->base) ==
+           map->base_address + segment->result;
+}
+
+/* The longest segments begin in the map, but for those that it is right about without. As it gets
+ * others, it may no longer be, hence the rounds. */
+static int choose_starts(struct ota_delta_map *map, const struct delta_segments *segments)
+{
+    struct ota_delta_segment *sorted = malloc((segments->count + 1U) * sizeof *sorted);
+    if (sorted == NULL)
+        return OTA_E_NO_SPACE;
+    if (segments->count > 0) {
         memcpy(sorted, segments->at, segments->count * sizeof *sorted);
         qsort(sorted, segments->count, sizeof *sorted, longer);
-        least = sorted[room].len + 1U;
-        free(sorted);
     }
-    uint32_t kept = 0;
-    map->count = 0;
-    for (uint32_t i = 0; i < segments->count; i++) {
-        if (segments->at[i].len >= least)
-            map->segments[map->count++] = segments->at[i];
-        else
-            segments->at[kept++] = segments->at[i];
-    }
-    segments->count = kept;
-    ota_delta_map_sort(map);
+    ota_delta_map_init(map);
+    for (int round = 0; round < ROUNDS; round++)
+        for (uint32_t i = 0; i < segments->count && map->known < OTA_DELTA_STARTS_MAX; i++)
+            if (sorted[i].len > 0 && !is_mapped(map, &sorted[i])) {
+                ota_delta_map_add(map, (struct ota_delta_start){sorted[i].base, sorted[i].result});
+                sorted[i].len = 0; /* once */
+            }
+    map->count = map->known;
+    free(sorted);
     return OTA_OK;
 }
 
 int delta_plan_make(struct ota_delta_stream *stream, struct delta_bytes base,
                     struct delta_bytes result, const struct delta_style *style,
-                    struct delta_segments *others)
+                    struct delta_segments *segments)
 {
     struct ota_delta_map *map = &stream->map;
-    int error = find_segments(map, base, result, style, others);
+    int error = find_segments(map, base, result, style, segments);
     if (error == OTA_OK)
-        error = share(map, others);
-    if (error != OTA_OK || map->contents == 1)
-        return error;
-    error = delta_content_choose(stream, result);
-    for (uint32_t i = 0; i < others->count && error == OTA_OK; i++)
-        others->at[i].content = delta_content_of(stream, result, others->at[i]) & 0xffU;
-    if (error == OTA_OK)
-        error = delta_moves_choose(stream, result, others);
+        error = choose_starts(map, segments);
+    if (error == OTA_OK && map->contents > 1)
+        error = delta_content_choose(stream, result, segments);
+    if (error == OTA_OK && map->contents > 1)
+        error = delta_moves_choose(stream, result, segments);
     return error;
 }

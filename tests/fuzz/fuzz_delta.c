@@ -217,7 +217,7 @@ static void run_stream(uint8_t mode, struct decisions *decisions)
     int more = 1;
     written = 0;
     while (more > 0)
-        more = ota_delta_code_map(&stream);
+        more = ota_delta_code_map(&stream, (struct ota_delta_start){0, 0});
     while (more >= 0 && written < result_len) {
         uint8_t bytes[OTA_DELTA_PIECE_MAX] = {0};
         struct ota_delta_token token = {0};
