@@ -68,7 +68,7 @@ describe("an update", { concurrency: 3 }, () => {
     assert.ok(again <= len * 0.05, `${again} of ${len} bytes were fetched again`);
   });
 
-  const cuts = FULL ? 24 : 1;
+  const cuts = FULL ? 12 : 1;
   for (let i = 0; i < cuts; i++) {
     const operation = Math.round((i + 0.5) * RUN_OPERATIONS / cuts) + (i % 7);
     const fault = i % 2 === 0 ? "--tear" : "--cut";
