@@ -116,8 +116,9 @@ const char *request_name(const struct request *rq, char buf[REQUEST_NAME_CAP])
 }
 
 /* `field` may be NULL. */
-static void set_problem(struct request *rq, unsigned status, const char *code, const char *field,
-                        const char *format, va_list args)
+__attribute__((format(printf, 5, 0))) static void set_problem(struct request *rq, unsigned status,
+                                                              const char *code, const char *field,
+                                                              const char *format, va_list args)
 {
     char detail[512];
     char name[REQUEST_NAME_CAP];

@@ -16,7 +16,7 @@ static void hash_of(uint8_t hash[OTA_HASH_LEN], uint8_t kind, unsigned number)
 
 static struct patch_pair pair_of(unsigned number)
 {
-    struct patch_pair pair;
+    struct patch_pair pair = {0};
 
     hash_of(pair.base, 1, number);
     hash_of(pair.image, 2, number % IMAGES);
