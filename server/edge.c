@@ -27,14 +27,16 @@ struct loop {
     bool running;
     int epoll_fd;
     int wake_fd;
-    atomic_bool waking;   /* wake_fd was written to, and the loop has yet to see it */
-    atomic_bool quiesced; /* takes no new connections any more */
+    _Atomic(struct connection *) resumed; /* by other threads, for this one to go on with */
+    atomic_bool quiesced;                 /* takes no new connections any more */
 };
 
 struct connection {
     struct connection *next;
     struct connection *previous;
     struct loop *loop;
+    struct MHD_Connection *mhd;
+    struct connection *next_resumed;
     int fd;
     atomic_ullong deadline_ms; /* 0: none */
     bool busy;                 /* a request is under way */
@@ -103,6 +105,7 @@ static void on_connection(void *ctx, struct MHD_Connection *mhd, void **socket_c
             return;
         }
         c->loop = loop;
+        c->mhd = mhd;
         c->fd = info->connect_fd;
         set_deadline(c, EDGE_IDLE_SECONDS);
         if (loop->edge->tls)
@@ -165,33 +168,52 @@ static void *watch_main(void *ctx)
 static void wake(struct loop *loop)
 {
     uint64_t one = 1;
-    ssize_t written;
+    ssize_t written = write(loop->wake_fd, &one, sizeof(one));
 
-    if (loop->wake_fd >= 0 && !atomic_exchange(&loop->waking, true)) {
-        written = write(loop->wake_fd, &one, sizeof(one));
-        (void)written;
-    }
+    (void)written; /* it fails when the loop has yet to see many wakes: one is enough */
 }
 
-/* In the external mode the library does not wake the loop by itself. A group of answers wakes it
- * once. */
-static void resume(struct loop *loop, struct MHD_Connection *mhd)
+/* In the external mode the library does not wake the loop by itself, and its lock is fought over if
+ * a group of answers is resumed here while the loop already serves the first of them. So the loop
+ * resumes them; only the first of many wakes it. */
+static void resume(struct connection *c)
 {
-    MHD_resume_connection(mhd);
-    wake(loop);
+    struct loop *loop = c->loop;
+    struct connection *first;
+
+    if (loop->wake_fd < 0) { /* a thread of the library's, which it wakes */
+        MHD_resume_connection(c->mhd);
+        return;
+    }
+    first = atomic_load(&loop->resumed);
+    do
+        c->next_resumed = first;
+    while (!atomic_compare_exchange_weak(&loop->resumed, &first, c));
+    if (first == NULL) /* `c` is the loop's by now */
+        wake(loop);
 }
 
 static void resume_request(struct request *rq)
 {
-    resume(((struct connection *)rq->connection)->loop, rq->mhd);
+    resume(rq->connection);
 }
 
 static void resume_hold(struct hold *hold)
 {
-    struct connection *c =
-        (struct connection *)(void *)((char *)hold - offsetof(struct connection, hold));
+    resume((struct connection *)(void *)((char *)hold - offsetof(struct connection, hold)));
+}
 
-    resume(c->loop, hold->ctx);
+/* On the loop's own thread. */
+static void take_resumed(struct loop *loop)
+{
+    struct connection *c = atomic_exchange(&loop->resumed, NULL);
+
+    while (c != NULL) {
+        struct connection *next = c->next_resumed;
+
+        MHD_resume_connection(c->mhd);
+        c = next;
+    }
 }
 
 static struct connection *connection_of(struct MHD_Connection *mhd)
@@ -262,7 +284,6 @@ static enum MHD_Result hold(struct connection *c)
 
     c->hold = rq->hold;
     c->hold.resume = resume_hold;
-    c->hold.ctx = mhd;
     request_drop(rq);
     free(rq);
     c->request = NULL;
@@ -347,7 +368,7 @@ static void *loop_main(void *ctx)
         for (int i = 0; i < count; i++)
             if (events[i].data.fd == loop->wake_fd)
                 dropped = read(loop->wake_fd, &drop, sizeof(drop));
-        atomic_store(&loop->waking, false); /* what is resumed from here on wakes it anew */
+        take_resumed(loop); /* what is resumed from here on wakes it anew */
         if (atomic_load(&loop->edge->draining) && !atomic_load(&loop->quiesced))
             stop_listening(loop);
         MHD_run(loop->daemon);
@@ -512,6 +533,7 @@ void edge_stop(struct edge *edge)
             pthread_join(edge->loops[i].thread, NULL);
     for (size_t i = 0; i < edge->loop_count; i++) {
         struct loop *loop = &edge->loops[i];
+        take_resumed(loop); /* the library stops only when none is suspended */
         if (loop->daemon != NULL)
             MHD_stop_daemon(loop->daemon);
         if (loop->epoll_fd >= 0)

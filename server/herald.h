@@ -39,7 +39,6 @@ enum hold_end {
 struct hold {
     struct reach reach; /* first */
     void (*resume)(struct hold *hold);
-    void *ctx; /* resume()'s */
     struct fleet_facts facts;
     uint8_t token[HOLD_TOKEN_LEN]; /* of its hash, so that a replaced one is noticed */
     uint64_t until_ms;             /* CLOCK_MONOTONIC; 0: it has not been held yet */
