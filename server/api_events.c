@@ -9,7 +9,7 @@ void api_events(struct request *rq)
     if (stream == NULL) {
         request_problem(rq, 503, "too_many_streams",
                         "Too many dashboards are open at once. This one asks again by itself.");
-        request_add_header(rq, "Retry-After", "15");
+        rq->answer.retry_after = 15;
         return;
     }
     request_no_content(rq);

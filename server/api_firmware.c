@@ -65,7 +65,7 @@ void api_firmware_open(struct request *rq)
     if (atomic_fetch_add(&rq->app->uploads, 1) >= UPLOADS_MAX) {
         atomic_fetch_sub(&rq->app->uploads, 1);
         request_problem(rq, 429, "too_many_uploads", "Too many uploads are under way. Try again.");
-        request_add_header(rq, "Retry-After", "10");
+        rq->answer.retry_after = 10;
         return;
     }
     rq->intake = intake_open(rq->app->blobs, rq->app->config.firmware_max, &error);

@@ -84,7 +84,7 @@ static void answer(struct request *rq, const struct rollout *r)
         put_plan(rq, r, plan);
     } else {
         request_problem(rq, 503, "overloaded", "Other dry runs are under way. Try again.");
-        request_add_header(rq, "Retry-After", "1");
+        rq->answer.retry_after = 1;
     }
     atomic_fetch_sub(&rq->app->plans, 1);
     free(plan);

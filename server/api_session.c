@@ -38,12 +38,13 @@ struct keys {
 /* A client of IPv6 has a whole /64. */
 static void make_keys(struct request *rq, const char *user, bool known, struct keys *keys)
 {
-    const char *end = rq->peer;
+    char peer[REQUEST_PEER_CAP];
+    const char *end = request_peer(rq, peer);
 
     for (int colons = 0; *end != '\0' && colons < 4; end++)
         if (*end == ':' && ++colons == 4)
             break;
-    snprintf(keys->address, sizeof(keys->address), "address %.*s", (int)(end - rq->peer), rq->peer);
+    snprintf(keys->address, sizeof(keys->address), "address %.*s", (int)(end - peer), peer);
     snprintf(keys->account, sizeof(keys->account), "account %s", user);
     keys->browser[0] = '\0';
     if (known)
@@ -88,13 +89,13 @@ static void refuse_for_now(struct request *rq, uint32_t wait)
     request_problem(
         rq, 429, "sign_in_limited",
         "Too many failed sign-ins. Try again in %u seconds, or sign in with an API token.", wait);
-    request_add_header(rq, "Retry-After", "%u", wait);
+    rq->answer.retry_after = wait;
 }
 
 static void refuse_busy(struct request *rq)
 {
     request_problem(rq, 429, "sign_in_busy", "Others are signing in right now. Try again.");
-    request_add_header(rq, "Retry-After", "1");
+    rq->answer.retry_after = 1;
 }
 
 /* ---- sign in ---- */

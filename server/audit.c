@@ -67,14 +67,16 @@ static void put_detail(const cJSON *json, char *detail, size_t cap)
 
 int audit_request(struct request *rq, struct db *db)
 {
-    struct db_audit entry = {.at = (int64_t)app_now(), .actor_id = rq->who.id};
+    struct db_audit entry;
+    char peer[REQUEST_PEER_CAP];
 
     if (rq->who.role < ROLE_VIEWER || rq->who.role > ROLE_ADMIN)
         return DB_OK;
+    entry = (struct db_audit){.at = (int64_t)app_now(), .actor_id = rq->who.id};
     snprintf(entry.actor, sizeof(entry.actor), "%s", rq->who.name);
     snprintf(entry.kind, sizeof(entry.kind), "%s", rq->who.is_user ? "user" : "token");
     snprintf(entry.role, sizeof(entry.role), "%s", role_name(rq->who.role));
-    snprintf(entry.peer, sizeof(entry.peer), "%s", rq->peer);
+    snprintf(entry.peer, sizeof(entry.peer), "%s", request_peer(rq, peer));
     put_subject(rq, entry.subject, sizeof(entry.subject));
     audit_action(rq->route, entry.action);
     put_detail(rq->json, entry.detail, sizeof(entry.detail));

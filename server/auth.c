@@ -62,7 +62,6 @@ static bool become_device(struct request *rq, const struct fleet_device *device)
     rq->who.role = ROLE_DEVICE;
     rq->who.id = device->id;
     rq->who.device = fleet_ref(rq->app->fleet, device);
-    memcpy(rq->who.name, device->name, strlen(device->name) + 1);
     return true;
 }
 

@@ -85,7 +85,7 @@ static int enrol_new(struct request *rq, struct db_device *row, const struct db_
         if (pending >= (int64_t)rq->app->config.pending_max) {
             request_problem(rq, 429, "too_many_pending",
                             "Too many devices wait to be accepted. An operator must look first.");
-            request_add_header(rq, "Retry-After", "600");
+            rq->answer.retry_after = 600;
             return DB_OK;
         }
     }

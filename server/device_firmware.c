@@ -56,7 +56,7 @@ static bool open_blob(struct request *rq, const uint8_t sha256[OTA_HASH_LEN], st
                                         : "it cannot be read");
     request_problem(rq, 503, "firmware_unavailable",
                     "The server cannot read this file at the moment.");
-    request_add_header(rq, "Retry-After", "60");
+    rq->answer.retry_after = 60;
     return false;
 }
 

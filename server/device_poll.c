@@ -174,10 +174,9 @@ static bool check_state(struct request *rq, const struct fleet_device *device)
         request_problem(rq, 403, "device_pending", "An operator has yet to accept this device.");
     else
         request_problem(rq, 403, "device_rejected", "An operator has turned this device away.");
-    request_add_header(rq, "Retry-After", "%u",
-                       rq->app->config.poll_seconds > PENDING_RETRY_SECONDS
-                           ? PENDING_RETRY_SECONDS
-                           : rq->app->config.poll_seconds);
+    rq->answer.retry_after = rq->app->config.poll_seconds > PENDING_RETRY_SECONDS
+                                 ? PENDING_RETRY_SECONDS
+                                 : rq->app->config.poll_seconds;
     return false;
 }
 
@@ -326,10 +325,11 @@ static int encode(const struct request *rq, const struct ota_manifest *manifest,
                                         cap);
 }
 
-static void answer_poll(struct request *rq)
+/* A manifest for this device, this nonce, now. */
+static void answer_signed(struct request *rq)
 {
     const struct steer_answer *answer = &rq->as.poll.answer;
-    struct ota_manifest manifest = {.device = ota_text_of(rq->who.name),
+    struct ota_manifest manifest = {.device = ota_text_of(request_who(rq)),
                                     .now = app_now(),
                                     .action = answer->action,
                                     .poll_seconds = poll_seconds(rq),
@@ -339,11 +339,6 @@ static void answer_poll(struct request *rq)
     char *envelope;
     int len;
 
-    if (!rq->as.poll.has_nonce && answer->action == OTA_ACTION_NONE) {
-        request_no_content(rq);
-        request_add_header(rq, "Retry-After", "%u", manifest.poll_seconds);
-        return;
-    }
     memcpy(manifest.nonce, rq->as.poll.nonce, OTA_NONCE_LEN);
     manifest.deployment =
         (struct ota_text){deployment, ota_decimal_encode(answer->deployment, deployment)};
@@ -360,6 +355,16 @@ static void answer_poll(struct request *rq)
     rq->answer.body = envelope;
     rq->answer.len = (size_t)len;
     request_add_header(rq, "Cache-Control", "no-store");
+}
+
+static void answer_poll(struct request *rq)
+{
+    if (rq->as.poll.has_nonce || rq->as.poll.answer.action != OTA_ACTION_NONE) {
+        answer_signed(rq);
+        return;
+    }
+    request_no_content(rq);
+    rq->answer.retry_after = poll_seconds(rq);
 }
 
 /* A poll without news that may wait. */
@@ -400,7 +405,7 @@ void device_poll_finish(struct request *rq)
     }
     if (waited_in_vain(rq)) {
         request_no_content(rq);
-        request_add_header(rq, "Retry-After", "1");
+        rq->answer.retry_after = 1;
     } else {
         answer_poll(rq);
     }

@@ -48,7 +48,7 @@ void fleet_free(struct fleet *fleet)
         free(device->name);
     }
     for (uint32_t i = 0; i < FLEET_SLABS_MAX && fleet->slabs[i] != NULL; i++)
-        free(fleet->slabs[i]);
+        fleet_unmap(fleet->slabs[i], FLEET_SLAB_LEN, sizeof(struct fleet_device));
     for (size_t i = 0; i < fleet->rollout_count; i++)
         free(fleet->rollouts[i]);
     for (size_t i = 0; i < fleet->target_count; i++)
@@ -57,8 +57,8 @@ void fleet_free(struct fleet *fleet)
     tag_pool_clear(&fleet->tags);
     free(fleet->zones);
     free(fleet->rollouts);
-    free(fleet->by_token);
-    free(fleet->by_name);
+    fleet_unmap(fleet->by_token, fleet->buckets, sizeof(*fleet->by_token));
+    fleet_unmap(fleet->by_name, fleet->buckets, sizeof(*fleet->by_name));
     free(fleet->alarms);
     pthread_mutex_destroy(&fleet->lock);
     free(fleet);
@@ -142,9 +142,10 @@ struct fleet_device *fleet_find_token(struct fleet *fleet, const uint8_t hash[DB
 
     while (index != FLEET_NO_INDEX) {
         struct fleet_device *device = fleet_slot(fleet, index);
-        /* All of it at once from memory: the caller is about to read it. */
+        /* All of it at once from memory, and its name: the caller is about to read them. */
         __builtin_prefetch((const char *)device + 64);
         __builtin_prefetch((const char *)device + 128);
+        __builtin_prefetch(device->name);
         if (CRYPTO_memcmp(device->token_hash, hash, DB_HASH_LEN) == 0)
             return device;
         index = device->next_by_token;
@@ -215,7 +216,7 @@ struct rollout_device fleet_view(struct fleet *fleet, const struct fleet_device 
     if (facts == NULL)
         facts = &device->facts;
     return (struct rollout_device){
-        .id = text_of(device->name),
+        .id = {device->name, device->name_len},
         .product = text_of(fleet_product(fleet, device)),
         .hardware = text_of(fleet_hardware(fleet, device)),
         .group = device->group,

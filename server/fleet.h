@@ -69,6 +69,7 @@ struct fleet_device {
     uint32_t enrolment_key;
     uint16_t target; /* product and hardware: fleet_product(), fleet_hardware() */
     uint8_t state;   /* enum db_device_state */
+    uint8_t name_len;
     /* From here on not journalled. */
     bool dirty;             /* last_seen is not on the disk */
     bool takes_patches;     /* said so with its last poll */

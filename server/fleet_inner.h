@@ -75,6 +75,8 @@ static inline struct fleet_device *fleet_slot(const struct fleet *fleet, uint32_
 uint32_t fleet_index_of(const struct fleet *fleet, const struct fleet_device *device);
 uint32_t fleet_token_bucket(const struct fleet *fleet, const uint8_t hash[DB_HASH_LEN]);
 uint32_t fleet_name_bucket(const struct fleet *fleet, const char *name);
+/* Give back one of the large arrays; NULL is fine. */
+void fleet_unmap(void *memory, size_t count, size_t size);
 bool fleet_index_grow(struct fleet *fleet);
 void fleet_link(struct fleet *fleet, struct fleet_device *device);
 void fleet_unlink(struct fleet *fleet, struct fleet_device *device);

@@ -1,8 +1,6 @@
 #include "server/framing.h"
 
-#include <arpa/inet.h>
 #include <microhttpd.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -28,12 +26,19 @@ static bool has_control(const char *text)
 }
 
 /* RFC 9110 section 5.6.2. */
+static bool is_token_character(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           (c != '\0' && strchr("!#$%&'*+.^_`|~", c) != NULL);
+}
+
 static bool is_token(const char *text)
 {
-    static const char allowed[] = "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                                  "abcdefghijklmnopqrstuvwxyz";
+    const char *at = text;
 
-    return text[0] != '\0' && text[strspn(text, allowed)] == '\0';
+    while (is_token_character(*at))
+        at++;
+    return at > text && *at == '\0';
 }
 
 static enum MHD_Result scan_header(void *ctx, enum MHD_ValueKind kind, const char *name,
@@ -105,29 +110,12 @@ static bool check_headers(struct request *rq, const char *version, struct framin
     return true;
 }
 
-static void note_peer(struct request *rq)
-{
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(rq->mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-    const struct sockaddr *address = info != NULL ? info->client_addr : NULL;
-
-    if (address == NULL)
-        return;
-    if (address->sa_family == AF_INET)
-        inet_ntop(AF_INET, &((const struct sockaddr_in *)(const void *)address)->sin_addr, rq->peer,
-                  sizeof(rq->peer));
-    else if (address->sa_family == AF_INET6)
-        inet_ntop(AF_INET6, &((const struct sockaddr_in6 *)(const void *)address)->sin6_addr,
-                  rq->peer, sizeof(rq->peer));
-}
-
 bool framing_check(struct request *rq, const char *target, const char *version,
                    struct framing *framing)
 {
     size_t len = strlen(target);
 
     memset(framing, 0, sizeof(*framing));
-    note_peer(rq);
     if (len > REQUEST_PATH_MAX * 3) {
         request_problem(rq, 414, "path_too_long", "No path here is that long.");
         return false;

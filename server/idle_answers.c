@@ -2,6 +2,7 @@
 
 #include <microhttpd.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #define KEPT_MAX 4096U /* seconds: intervals up to an hour, and what they are spread by */
@@ -25,12 +26,14 @@ void idle_answers_free(struct idle_answers *answers)
     free(answers);
 }
 
-static struct MHD_Response *make(const char *seconds)
+static struct MHD_Response *make(uint32_t seconds)
 {
     static char empty[1];
     struct MHD_Response *made = MHD_create_response_from_buffer(0, empty, MHD_RESPMEM_PERSISTENT);
+    char digits[12];
 
-    if (made != NULL && MHD_add_response_header(made, "Retry-After", seconds) == MHD_YES &&
+    snprintf(digits, sizeof(digits), "%u", seconds);
+    if (made != NULL && MHD_add_response_header(made, "Retry-After", digits) == MHD_YES &&
         MHD_add_response_header(made, "X-Content-Type-Options", "nosniff") == MHD_YES)
         return made;
     if (made != NULL)
@@ -38,19 +41,18 @@ static struct MHD_Response *make(const char *seconds)
     return NULL;
 }
 
-struct MHD_Response *idle_answers_get(struct idle_answers *answers, const char *seconds)
+struct MHD_Response *idle_answers_get(struct idle_answers *answers, uint32_t seconds)
 {
-    unsigned long index = strtoul(seconds, NULL, 10);
     struct MHD_Response *made;
     struct MHD_Response *other = NULL;
 
-    if (index >= KEPT_MAX)
+    if (seconds >= KEPT_MAX)
         return NULL;
-    made = atomic_load(&answers->kept[index]);
+    made = atomic_load(&answers->kept[seconds]);
     if (made != NULL)
         return made;
     made = make(seconds);
-    if (made == NULL || atomic_compare_exchange_strong(&answers->kept[index], &other, made))
+    if (made == NULL || atomic_compare_exchange_strong(&answers->kept[seconds], &other, made))
         return made;
     MHD_destroy_response(made); /* another thread was first */
     return other;

@@ -14,8 +14,8 @@ struct idle_answers;
 struct idle_answers *idle_answers_new(void);
 /* When no connection is left. */
 void idle_answers_free(struct idle_answers *answers);
-/* The answer that says to come again after `seconds`, in digits. Any thread; it stays the cache's.
+/* The answer that says to come again after `seconds`. Any thread; it stays the cache's.
  * NULL: not one of those that are kept. */
-struct MHD_Response *idle_answers_get(struct idle_answers *answers, const char *seconds);
+struct MHD_Response *idle_answers_get(struct idle_answers *answers, uint32_t seconds);
 
 #endif

@@ -212,7 +212,7 @@ static void submit_job(struct request *rq)
     rq->job.done = job_done;
     if (!writer_submit(rq->app->writer, &rq->job)) {
         request_problem(rq, 503, "overloaded", "The server has too much to write. Try again.");
-        request_add_header(rq, "Retry-After", "5");
+        rq->answer.retry_after = 5;
         rq->resume(rq);
     }
 }
@@ -326,10 +326,10 @@ static struct MHD_Response *idle_answer(const struct request *rq)
 {
     const struct answer *answer = &rq->answer;
 
-    if (answer->status != 204 || answer->header_count != 1 || atomic_load(&rq->app->draining) ||
-        strcmp(answer->headers[0].name, "Retry-After") != 0)
+    if (answer->status != 204 || answer->header_count != 0 || answer->retry_after == 0 ||
+        atomic_load(&rq->app->draining))
         return NULL;
-    return idle_answers_get(rq->app->idle_answers, answer->headers[0].value);
+    return idle_answers_get(rq->app->idle_answers, answer->retry_after);
 }
 
 bool request_queue(struct request *rq)
@@ -337,6 +337,7 @@ bool request_queue(struct request *rq)
     struct answer *answer = &rq->answer;
     struct MHD_Response *response;
     char name[REQUEST_NAME_CAP];
+    char digits[12];
     bool queued;
 
     response = idle_answer(rq);
@@ -350,6 +351,10 @@ bool request_queue(struct request *rq)
         return false;
     if (answer->type != NULL)
         MHD_add_response_header(response, "Content-Type", answer->type);
+    if (answer->retry_after != 0) {
+        snprintf(digits, sizeof(digits), "%u", answer->retry_after);
+        MHD_add_response_header(response, "Retry-After", digits);
+    }
     for (size_t i = 0; i < answer->header_count; i++)
         MHD_add_response_header(response, answer->headers[i].name, answer->headers[i].value);
     MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
@@ -376,15 +381,16 @@ static enum log_level level_of(const struct request *rq)
     return LOG_INFO;
 }
 
-static void log_request(const struct request *rq, bool completed)
+static void log_request(struct request *rq, bool completed)
 {
     struct log_line line;
     char name[REQUEST_NAME_CAP];
+    char peer[REQUEST_PEER_CAP];
 
     if (!log_open(&line, &rq->app->log, level_of(rq), "request"))
         return;
     json_put_string(&line.json, "request_id", request_name(rq, name));
-    json_put_string(&line.json, "peer", rq->peer);
+    json_put_string(&line.json, "peer", request_peer(rq, peer));
     json_put_string(&line.json, "method", rq->method);
     json_put_string(&line.json, "path", rq->path);
     json_put_int(&line.json, "status", rq->answer.status);
@@ -393,7 +399,7 @@ static void log_request(const struct request *rq, bool completed)
         json_put_string(&line.json, "code", rq->answer.code);
     if (rq->who.role != ROLE_NONE) {
         json_put_string(&line.json, "role", role_name(rq->who.role));
-        json_put_string(&line.json, "who", rq->who.name);
+        json_put_string(&line.json, "who", request_who(rq));
     }
     if (!completed)
         json_put_bool(&line.json, "completed", false);

@@ -80,7 +80,7 @@ extern const struct route ROUTES[];
 struct principal {
     enum role role;
     int64_t id;                  /* of the API token, user, device or enrolment key */
-    char name[DB_LABEL_MAX + 1]; /* of the API token, user or device */
+    char name[DB_LABEL_MAX + 1]; /* of the API token or user; for a device: request_who() */
     struct fleet_ref device;     /* ROLE_DEVICE */
     bool by_session;             /* a cookie let it in */
     bool is_user;                /* id and name are a user's */
@@ -102,8 +102,9 @@ struct answer {
     size_t blob_len;
     struct stream *stream; /* events, instead of a body; for so many seconds */
     uint32_t seconds;
-    const char *fixed; /* bytes that stay for ever, instead of a body */
-    const char *code;  /* of a problem */
+    const char *fixed;    /* bytes that stay for ever, instead of a body */
+    const char *code;     /* of a problem */
+    uint32_t retry_after; /* seconds; 0: the header is left out */
     struct answer_header headers[REQUEST_HEADERS_MAX];
     size_t header_count;
 };
@@ -124,7 +125,6 @@ struct request {
     void *connection;                   /* the edge's */
     uint64_t number;
     uint64_t began_ms;
-    char peer[48];
     const char *method;
     char path[REQUEST_PATH_MAX + 1];
     const struct route *route;
@@ -229,6 +229,12 @@ bool request_is_over(const struct request *rq);
 #define REQUEST_NAME_CAP (APP_RUN_DIGITS + 24)
 const char *request_name(const struct request *rq, char buf[REQUEST_NAME_CAP]);
 bool request_is_upload(const struct request *rq);
+/* The address that it comes from, as text; "" when there is none. Returns buf. */
+#define REQUEST_PEER_CAP 48
+const char *request_peer(const struct request *rq, char buf[REQUEST_PEER_CAP]);
+/* The name of who asks. A device's lies apart from what a poll reads, so it is looked up when it is
+ * wanted; "" when the device is gone by then. */
+const char *request_who(struct request *rq);
 
 /* A query parameter, decoded. 1: there, 0: not there, -1: malformed, and the problem is set. */
 int request_query(struct request *rq, const char *name, char *buf, size_t cap);

@@ -1,5 +1,7 @@
+#include <arpa/inet.h>
 #include <errno.h>
 #include <microhttpd.h>
+#include <netinet/in.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -109,6 +111,37 @@ void request_add_header(struct request *rq, const char *name, const char *format
     answer->headers[answer->header_count++].name = name;
 }
 
+const char *request_peer(const struct request *rq, char buf[REQUEST_PEER_CAP])
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(rq->mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    const struct sockaddr *address = info != NULL ? info->client_addr : NULL;
+
+    buf[0] = '\0';
+    if (address != NULL && address->sa_family == AF_INET)
+        inet_ntop(AF_INET, &((const struct sockaddr_in *)(const void *)address)->sin_addr, buf,
+                  REQUEST_PEER_CAP);
+    else if (address != NULL && address->sa_family == AF_INET6)
+        inet_ntop(AF_INET6, &((const struct sockaddr_in6 *)(const void *)address)->sin6_addr, buf,
+                  REQUEST_PEER_CAP);
+    return buf;
+}
+
+const char *request_who(struct request *rq)
+{
+    struct fleet *fleet = rq->app->fleet;
+    const struct fleet_device *device;
+
+    if (rq->who.role != ROLE_DEVICE || rq->who.name[0] != '\0')
+        return rq->who.name;
+    fleet_lock(fleet);
+    device = fleet_device(fleet, rq->who.device);
+    if (device != NULL)
+        memcpy(rq->who.name, device->name, device->name_len);
+    fleet_unlock(fleet);
+    return rq->who.name;
+}
+
 const char *request_name(const struct request *rq, char buf[REQUEST_NAME_CAP])
 {
     snprintf(buf, REQUEST_NAME_CAP, "%s-%llu", rq->app->run, (unsigned long long)rq->number);
@@ -168,7 +201,7 @@ void request_db_problem(struct request *rq, int error)
         break;
     case DB_E_BUSY:
         request_problem(rq, 503, "database_busy", "The database is busy. Try again.");
-        request_add_header(rq, "Retry-After", "5");
+        rq->answer.retry_after = 5;
         break;
     case DB_E_IO:
         request_problem(rq, 503, "storage_failed",
