@@ -5,7 +5,8 @@
  *       [--seq N] [--close] --seconds S (--connections N | --rate R [--drain S])
  *
  * With --connections each connection asks again as soon as it has its answer: how much can be
- * served. With --rate requests start at fixed times whatever becomes of those before, and latency
+ * served. It never sleeps then: on loopback a server pays for waking its client, half as much as
+ * for the answer itself where that takes an interrupt of another virtual core. With --rate requests start at fixed times whatever becomes of those before, and latency
  * counts from the time that was due: how long a fleet waits. Connections that are bound to one
  * request each come from 64 loopback addresses, so that ports do not run out. One line of JSON
  * tells what came of it. bench-load speaks to 127.0.0.1 alone.
@@ -354,7 +355,7 @@ static void run(struct load *load)
         load->free = c;
     }
     for (start_due(load); !is_over(load); start_due(load)) {
-        int count = epoll_wait(load->epoll_fd, events, EVENTS, 100);
+        int count = epoll_wait(load->epoll_fd, events, EVENTS, load->options.rate > 0 ? 100 : 0);
         for (int i = 0; i < count; i++)
             if (events[i].data.ptr != NULL)
                 on_event(load, events[i].data.ptr, events[i].events);
