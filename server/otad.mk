@@ -23,6 +23,15 @@ $(B)/otad: $(B)/obj/server/main.o $(filter %.a,$(OTAD_LIBS))
 	@echo "  LD    $@"
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(OTAD_LIBS)
 
+# Runs under valgrind (tests/unit/constant-time.test.sh), so never with the sanitizers.
+CONSTANT_TIME := $(B)/tests/constant-time
+CONSTANT_TIME_WRAPS := CRYPTO_memcmp EVP_PBE_scrypt ota_base64url_encode request_header request_reader \
+                       db_token_find MHD_lookup_connection_value
+$(CONSTANT_TIME): $(B)/obj/tests/unit/constant_time.o $(filter %.a,$(OTAD_LIBS))
+	@mkdir -p $(@D)
+	@echo "  LD    $@"
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $< $(OTAD_LIBS) $(CONSTANT_TIME_WRAPS:%=-Wl,--wrap=%)
+
 UNIT_TESTS += test_db test_writer test_fleet test_server_text test_tags test_hooks test_patches
 TEST_LIBS_test_db := $(B)/libdb.a -lsqlite3
 TEST_LIBS_test_writer := $(OTAD_LIBS)

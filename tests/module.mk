@@ -38,6 +38,7 @@ $(NODE_MODULES): package.json package-lock.json
 
 .PHONY: run-tests
 run-tests: compile $(NODE_MODULES)
+	@$(MAKE) --no-print-directory -s SAN= B=build/host build/host/tests/constant-time
 	@tests/run --build $(B) $(if $(ONLY),--only $(ONLY)) $(UNIT_PROGRAMS) $(SCRIPT_TESTS) $(NODE_TESTS)
 
 .PHONY: compile
