@@ -5,11 +5,11 @@
  *       [--seq N] [--close] --seconds S (--connections N | --rate R [--drain S])
  *
  * With --connections each connection asks again as soon as it has its answer: how much can be
- * served. It never sleeps then: on loopback a server pays for waking its client, half as much as
- * for the answer itself where that takes an interrupt of another virtual core. With --rate requests start at fixed times whatever becomes of those before, and latency
- * counts from the time that was due: how long a fleet waits. Connections that are bound to one
- * request each come from 64 loopback addresses, so that ports do not run out. One line of JSON
- * tells what came of it. bench-load speaks to 127.0.0.1 alone.
+ * served. It never sleeps then: on loopback a server pays for waking its client. With --rate
+ * requests start at fixed times whatever becomes of those before, and latency counts from the time
+ * that was due: how long a fleet waits. Connections that are bound to one request each come from 64
+ * loopback addresses, so that ports do not run out. One line of JSON tells what came of it.
+ * bench-load speaks to 127.0.0.1 alone.
  */
 #include <errno.h>
 #include <getopt.h>
