@@ -3,9 +3,10 @@
 #include "device/net/mqtt_lwip.h"
 #include "device/net/tls_bearssl.h"
 
-#define RECORD_MAX 4096
+#define SERVER_RECORD_MAX 4096
+#define BROKER_RECORD_MAX 2048 /* packets of some hundred bytes, certificates of more */
 
-uint8_t server_records[OTA_TLS_RECORDS_LEN(RECORD_MAX)];
+uint8_t server_records[OTA_TLS_RECORDS_LEN(SERVER_RECORD_MAX)];
 const size_t server_records_len = sizeof server_records;
 
 struct broker {
@@ -13,7 +14,7 @@ struct broker {
     struct ota_tls_identity identity;
     struct ota_tls_config tls_config;
     struct ota_tls tls;
-    uint8_t records[OTA_TLS_RECORDS_LEN(RECORD_MAX)];
+    uint8_t records[OTA_TLS_RECORDS_LEN(BROKER_RECORD_MAX)];
     altcp_allocator_t allocator;
     struct ota_mqtt_config mqtt_config;
     struct ota_mqtt mqtt;
