@@ -54,12 +54,15 @@ function bootloader(board) {
 const core = () => sections(path.join(options.build, "size-core.elf"));
 const client = () => sections(path.join(options.build, "size-client.elf"));
 
+const decoder = () => sections(path.join(options.build, "size-delta.elf"));
+
 /* The stack is what app.ld keeps free for it; tests/board measures that less is used. */
 const application = (name) => ({ ...sections(path.join(options.build, `${name}.elf`)), stack: 8192 });
 
 const BOOT_LIMITS = { flash: 16384, text: 10000, ram: 1536, stack: 1500 };
 const CORE_LIMITS = { flash: 20 * 1024, ram: 3 * 1024 };
 const CLIENT_LIMITS = { flash: 12 * 1024, ram: 3 * 1024 };
+const DECODER_LIMITS = { text: 8192, ram: 8192 };
 const APPLICATION_LIMITS = { flash: 110 * 1024, ram: 64 * 1024 };
 const MQTT_LIMITS = { flash: 116 * 1024, ram: 64 * 1024 };
 
@@ -68,6 +71,7 @@ const parts = [
   { name: "bootloader f429", measure: () => bootloader("f429"), limits: BOOT_LIMITS },
   { name: "client core + HTTP", measure: core, limits: CORE_LIMITS },
   { name: "  without codecs, journal, slots", measure: client, limits: CLIENT_LIMITS },
+  { name: "decoder of patches", measure: decoder, limits: DECODER_LIMITS },
   { name: "application nucleo-f429zi", measure: () => application("nucleo-f429zi"), limits: APPLICATION_LIMITS },
   { name: "the same with MQTT", measure: () => application("nucleo-f429zi-mqtt"), limits: MQTT_LIMITS },
 ];
@@ -136,6 +140,7 @@ for (const [name, text, ram, stack] of others)
 row("limits of the bootloader", BOOT_LIMITS.text, "", BOOT_LIMITS.ram, BOOT_LIMITS.stack);
 row("limits of client core + HTTP, flash and RAM", CORE_LIMITS.flash, "", CORE_LIMITS.ram);
 row("  without codecs, journal, slots", CLIENT_LIMITS.flash, "", CLIENT_LIMITS.ram);
+row("limits of the decoder of patches", DECODER_LIMITS.text, "", DECODER_LIMITS.ram);
 row("limits of the application, flash and RAM", APPLICATION_LIMITS.flash, "", APPLICATION_LIMITS.ram);
 row("limits of the same with MQTT", MQTT_LIMITS.flash, "", MQTT_LIMITS.ram);
 console.log("stack of the bootloader: bound over the whole call graph (gcc -fcallgraph-info), in bytes; the deepest chain:");

@@ -29,11 +29,11 @@ const HUBS = ["movehub", "cityhub", "technichub", "essentialhub", "primehub"];
 const OTHERS = ["nxt", "ev3"];
 /* Kind, the old version, the new one; the geometric mean of the kind must stay below the limit. */
 const KINDS = [
-  ["same-day fix", "v4.0.0", "v4.0.1", 0.16],
-  ["beta to beta", "v4.0.0b4", "v4.0.0b5", 0.17],
-  ["beta to release", "v4.0.0b5", "v4.0.0", 0.44],
-  ["two betas", "v3.2.0b3", "v3.2.0b5", 0.56],
-  ["minor", "v3.2.0b5", "v3.3.0b3", 0.59],
+  ["same-day fix", "v4.0.0", "v4.0.1", 0.11],
+  ["beta to beta", "v4.0.0b4", "v4.0.0b5", 0.16],
+  ["beta to release", "v4.0.0b5", "v4.0.0", 0.40],
+  ["two betas", "v3.2.0b3", "v3.2.0b5", 0.51],
+  ["minor", "v3.2.0b5", "v3.3.0b3", 0.53],
   ["several minors", "v3.1.0a4", "v3.2.0b3", 0.83],
   ["several minors", "v3.3.0b3", "v3.6.0b5", 0.83],
   ["major", "v3.6.0b5", "v4.0.0b4", 0.83],
