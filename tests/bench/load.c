@@ -2,14 +2,14 @@
  * bench-load: devices, as many as wanted, on one thread.
  *
  *   bench-load --port N --kind poll|nonce|report --devices FIRST:COUNT [--pool N] [--list FILE]
- *       [--seq N] [--close] --seconds S (--connections N | --rate R [--drain S])
+ *       [--seq N] [--close] --seconds S (--connections N [--spin] | --rate R [--drain S])
  *
  * With --connections each connection asks again as soon as it has its answer: how much can be
- * served. It never sleeps then: on loopback a server pays for waking its client. With --rate
- * requests start at fixed times whatever becomes of those before, and latency counts from the time
- * that was due: how long a fleet waits. Connections that are bound to one request each come from 64
- * loopback addresses, so that ports do not run out. One line of JSON tells what came of it.
- * bench-load speaks to 127.0.0.1 alone.
+ * served. With --spin it never sleeps, for a client with a core of its own: on loopback a server
+ * pays for waking its client. With --rate requests start at fixed times whatever becomes of those
+ * before, and latency counts from the time that was due: how long a fleet waits. Connections that
+ * are bound to one request each come from 64 loopback addresses, so that ports do not run out. One
+ * line of JSON tells what came of it. bench-load speaks to 127.0.0.1 alone.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -40,6 +40,7 @@ struct options {
     double rate;
     double seconds;
     double drain;
+    bool spin;
 };
 
 struct connection {
@@ -355,7 +356,7 @@ static void run(struct load *load)
         load->free = c;
     }
     for (start_due(load); !is_over(load); start_due(load)) {
-        int count = epoll_wait(load->epoll_fd, events, EVENTS, load->options.rate > 0 ? 100 : 0);
+        int count = epoll_wait(load->epoll_fd, events, EVENTS, load->options.spin ? 0 : 100);
         for (int i = 0; i < count; i++)
             if (events[i].data.ptr != NULL)
                 on_event(load, events[i].data.ptr, events[i].events);
@@ -399,6 +400,9 @@ static bool take_option(struct options *options, int option, const char *value)
     case 'x':
         options->plan.close = true;
         return true;
+    case 'y':
+        options->spin = true;
+        return true;
     case 's':
         options->seconds = strtod(value, NULL);
         return options->seconds > 0;
@@ -422,7 +426,8 @@ int main(int argc, char **argv)
         {"port", 1, NULL, 'p'},  {"kind", 1, NULL, 'k'},    {"devices", 1, NULL, 'd'},
         {"pool", 1, NULL, 'o'},  {"list", 1, NULL, 'l'},    {"seq", 1, NULL, 'q'},
         {"close", 0, NULL, 'x'}, {"seconds", 1, NULL, 's'}, {"connections", 1, NULL, 'c'},
-        {"rate", 1, NULL, 'r'},  {"drain", 1, NULL, 'w'},   {NULL, 0, NULL, 0}};
+        {"rate", 1, NULL, 'r'},  {"drain", 1, NULL, 'w'},   {"spin", 0, NULL, 'y'},
+        {NULL, 0, NULL, 0}};
     struct load load = {.options = {.drain = 30}};
     struct rlimit files;
     int option;

@@ -37,9 +37,9 @@ const program = (name) => path.resolve(BUILD, "tests", name);
 export const fleetTool = (...args) => output([program("bench-fleet"), ...args.map(String)]);
 const json = async (command) => JSON.parse(await output(command));
 
-// `options`: the flags of bench-load. Core 1 unless told otherwise.
+// `options`: the flags of bench-load. Core 1, for itself, unless told otherwise.
 export function load(options, { core = 1 } = {}) {
-  const flags = Object.entries(options).flatMap(([name, value]) => (value === true ? [`--${name}`] : [`--${name}`, String(value)]));
+  const flags = Object.entries({ ...options, ...(core === null ? {} : { spin: true }) }).flatMap(([name, value]) => (value === true ? [`--${name}`] : [`--${name}`, String(value)]));
   const command = [program("bench-load"), ...flags];
   return json(core === null ? command : pin(core, command));
 }
