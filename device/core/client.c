@@ -124,7 +124,7 @@ static struct next find_next(const struct ota_client *client)
     consider(client, &next, client->poll_due_ms, ota_client_poll);
     if (client->wanted && !client->ready)
         consider(client, &next, client->download_due_ms, ota_client_download_step);
-    if (ota_client_may_wait(client))
+    if (!reports && !client->wanted && ota_client_may_wait(client))
         consider(client, &next, client->wait_due_ms, ota_client_wait);
     return next;
 }

@@ -1,7 +1,6 @@
 #include "device/core/client_wait.h"
 
 #include "device/core/client_poll.h"
-#include "device/core/client_report.h"
 #include "protocol/error.h"
 
 #define PAUSE_MS_MAX 1000U /* between two waits */
@@ -26,9 +25,7 @@ static uint32_t left_ms(const struct ota_client *client)
 bool ota_client_may_wait(const struct ota_client *client)
 {
     return wanted_seconds(client) > 0 && client->verified && client->poll_failures == 0 &&
-           client->boot_phase != OTA_BOOT_TRIAL && !client->enrol && !client->wanted &&
-           !client->resetting && ota_client_report_count(client) == 0 &&
-           left_ms(client) >= SECONDS_MIN * 1000;
+           client->boot_phase != OTA_BOOT_TRIAL && left_ms(client) >= SECONDS_MIN * 1000;
 }
 
 /* Three quarters of it to all: devices whose waits a server's restart has ended together part. */

@@ -8,7 +8,7 @@
 
 #include "device/core/client_exchange.h"
 
-/* Whether the client has nothing else to do and waiting is wanted, from wait_due_ms on. */
+/* Whether a client that has nothing else to do is to wait, from wait_due_ms on. */
 bool ota_client_may_wait(const struct ota_client *client);
 void ota_client_wait(struct ota_client *client);
 
