@@ -130,6 +130,7 @@ static uint32_t required_fields(enum ota_action action)
 static int parse_payload(struct ota_manifest *manifest, const char *payload, size_t len)
 {
     static const struct ota_field v_field[] = {{"v", take_v, 0}};
+    struct ota_json json;
     uint32_t seen;
 
     /* `v` first, wherever it stands: it says what the other keys mean. */
@@ -138,7 +139,8 @@ static int parse_payload(struct ota_manifest *manifest, const char *payload, siz
         return error;
     if (seen == 0)
         return OTA_E_MISSING;
-    error = ota_fields_read(payload, len, manifest_fields,
+    ota_json_open(&json, payload, len);
+    error = ota_fields_take(&json, manifest_fields,
                             sizeof(manifest_fields) / sizeof(struct ota_field), manifest, &seen);
     if (error != OTA_OK)
         return error;
