@@ -107,8 +107,6 @@ static void print_event(const struct follow *follow, cJSON *data)
 {
     char line[OTACTL_CELL_MAX];
     char time_text[32];
-    time_t now = time(NULL);
-    struct tm utc;
     char *id = otactl_json_id(data, "id");
     if (follow->ctl->json) {
         cJSON_AddStringToObject(data, "event", follow->event);
@@ -116,7 +114,7 @@ static void print_event(const struct follow *follow, cJSON *data)
         puts(text != NULL ? text : "");
         cJSON_free(text);
     } else {
-        strftime(time_text, sizeof time_text, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &utc));
+        otactl_time_format((double)time(NULL), time_text, sizeof time_text);
         char *text = otactl_format("%s  %s%s%s", time_text, follow->event, id != NULL ? " " : "",
                                    id != NULL ? id : "");
         otactl_text_clean(text, line, sizeof line);

@@ -74,7 +74,7 @@ static const cJSON *find_member(const cJSON *object, const char *path)
     return find_member(inner, dot + 1);
 }
 
-static void format_time(double seconds, char *buf, size_t cap)
+void otactl_time_format(double seconds, char *buf, size_t cap)
 {
     time_t when = (time_t)seconds;
     struct tm utc;
@@ -111,7 +111,7 @@ void otactl_cell_format(const struct otactl_column *column, const cJSON *object,
                  column->shape == OTACTL_SHAPE_SHORT ? SHORT_HASH_DIGITS : OTACTL_CELL_MAX - 1,
                  value->valuestring);
     else if (cJSON_IsNumber(value) && column->shape == OTACTL_SHAPE_TIME)
-        format_time(value->valuedouble, raw, sizeof raw);
+        otactl_time_format(value->valuedouble, raw, sizeof raw);
     else if (cJSON_IsNumber(value))
         snprintf(raw, sizeof raw, "%.0f", value->valuedouble);
     else if (cJSON_IsBool(value))

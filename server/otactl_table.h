@@ -41,6 +41,8 @@ void otactl_table_print(FILE *out, const struct otactl_column *columns, size_t c
 void otactl_record_print(FILE *out, const struct otactl_column *columns, size_t count,
                          const cJSON *object);
 
+/* Seconds since 1970 as a time in UTC; "never" for 0. */
+void otactl_time_format(double seconds, char *buf, size_t cap);
 /* One value as it would stand in a table: buf takes OTACTL_CELL_MAX bytes. */
 void otactl_cell_format(const struct otactl_column *column, const cJSON *object,
                         char buf[OTACTL_CELL_MAX]);

@@ -266,7 +266,7 @@ static int make(struct patch_worker *worker, const struct patch_pair *pair, stru
     return error;
 }
 
-static void log_made(const struct patch_worker *worker, const struct db_patch *row, double seconds)
+static void log_made(const struct patch_worker *worker, const struct db_patch *row, uint64_t ms)
 {
     struct log_line line;
 
@@ -275,23 +275,15 @@ static void log_made(const struct patch_worker *worker, const struct db_patch *r
     json_put_hex(&line.json, "base", row->base, OTA_HASH_LEN);
     json_put_hex(&line.json, "image", row->image, OTA_HASH_LEN);
     json_put_int(&line.json, "size", row->size);
-    json_put_int(&line.json, "ms", (int64_t)(seconds * 1000));
+    json_put_int(&line.json, "ms", (int64_t)ms);
     log_close(&line);
-}
-
-static double now_seconds(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
 /* False: later. */
 static bool settle(struct patch_worker *worker, const struct patch_pair *pair)
 {
     struct db_patch row = {.made_at = (int64_t)app_now()};
-    double began = now_seconds();
+    uint64_t began_ms = app_clock_ms();
 
     memcpy(row.base, pair->base, OTA_HASH_LEN);
     memcpy(row.image, pair->image, OTA_HASH_LEN);
@@ -302,7 +294,7 @@ static bool settle(struct patch_worker *worker, const struct patch_pair *pair)
         log_note(&worker->app->log, LOG_WARN, "patch_failed",
                  "Making a patch failed or took too long; devices get the whole image.");
     patches_settle(worker->app->patches, pair, row.size, row.size > 0 ? row.sha256 : NULL);
-    log_made(worker, &row, now_seconds() - began);
+    log_made(worker, &row, app_clock_ms() - began_ms);
     return true;
 }
 
