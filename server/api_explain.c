@@ -1,3 +1,5 @@
+#include <ctype.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,11 +16,26 @@ static const char *action_name(enum rollout_action action)
     return names[action];
 }
 
+/* A halted rollout's own reason, "Stage 2: ..." or "Halted by mia: ...", ends the sentence. */
+static void put_halt(struct json_writer *out, const char *halt)
+{
+    char text[DB_DETAIL_MAX + 32];
+    bool by_hand = strncmp(halt, "Halted", strlen("Halted")) == 0;
+    const char *end = halt[strlen(halt) - 1] == '.' ? "" : ".";
+
+    snprintf(text, sizeof(text), "The rollout %s %c%s%s", by_hand ? "was" : "has halted in",
+             tolower((unsigned char)halt[0]), halt + 1, end);
+    json_put_string(out, "sentence", text);
+}
+
 static void put_verdict(struct json_writer *out, const struct steer_explained *e)
 {
     json_put_string(out, "action", action_name(e->action));
     json_put_string(out, "reason", rollout_reason_name(e->reason));
-    json_put_string(out, "sentence", rollout_reason_sentence(e->reason));
+    if (e->reason == ROLLOUT_REASON_HALTED && e->halt[0] != '\0')
+        put_halt(out, e->halt);
+    else
+        json_put_string(out, "sentence", rollout_reason_sentence(e->reason));
     json_put_time(out, "not_before", (int64_t)e->not_before);
 }
 

@@ -153,7 +153,12 @@ describe("explain", () => {
     await second.report(manifest.deployment, "failed");
     const halted = await why(device, bad.id);
     assert.equal(halted.reason, "halted");
-    assert.match(halted.halt_reason, /1 of 2 devices failed/);
+    assert.equal(halted.halt_reason, "Stage 1: 1 of 2 devices failed; the limit is 1.");
+    assert.equal(halted.sentence, "The rollout has halted in stage 1: 1 of 2 devices failed; the limit is 1.");
+    assert.equal((await why(device)).sentence, halted.sentence);
+    await order(bad.id, "resume", { force: true });
+    await order(bad.id, "halt", { reason: "flicker in Berlin" });
+    assert.equal((await why(device)).sentence, "The rollout was halted by first: flicker in Berlin.");
     await order(bad.id, "cancel");
 
     const half = await otad.rollout({ firmware: image.id, stages: [{ percent: 100, success_percent: 50 }] });

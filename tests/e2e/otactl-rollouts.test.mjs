@@ -84,6 +84,7 @@ test("a rollout is scheduled, started, advanced, explained, halted, resumed and 
   const halt = await good("rollout", "halt", id, "--reason", "flicker in Berlin");
   assert.match(halt, /halted/);
   assert.match(await good("rollout", "list"), /Halted by first: flicker in Berlin/);
+  assert.match(await good("device", "explain", "lamp-2"), /^lamp-2 is not being updated, by rollout 1: The rollout was halted by first: flicker in Berlin\.$/m);
   assert.equal((await otactl("rollout", "halt", id)).code, 2, "a reason is needed");
   const refused = await otactl("rollout", "resume", id);
   assert.equal(refused.code, 1);
