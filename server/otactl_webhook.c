@@ -1,6 +1,7 @@
 /* webhook ...: who is told what happens. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "server/otactl_answer.h"
 #include "server/otactl_args.h"
@@ -28,23 +29,41 @@ static const struct otactl_option add_options[] = {
     {0},
 };
 
+static const struct otactl_option change_options[] = {
+    {"url", "URL", "where to POST to", OTACTL_OPTIONAL},
+    {"event", "EVENT", "tell this, and nothing that is not named; rollouts: all of theirs",
+     OTACTL_REPEATED},
+    {0},
+};
+
 static const struct otactl_option secret_options[] = {
     {"o", "FILE", "write the secret there, readable by you only", OTACTL_OPTIONAL},
     {0},
 };
 
+/* What --url and --event ask for. */
+static cJSON *read_settings(const struct otactl_args *args)
+{
+    cJSON *body = cJSON_CreateObject();
+    cJSON *events = NULL;
+    const char *url = otactl_args_value(args, "url");
+    const char *event = otactl_args_value(args, "event");
+    if (url != NULL)
+        cJSON_AddStringToObject(body, "url", url);
+    if (event != NULL && strcmp(event, "rollouts") == 0)
+        cJSON_AddNullToObject(body, "events");
+    else if (event != NULL)
+        events = cJSON_AddArrayToObject(body, "events");
+    for (size_t n = 0; events != NULL && (event = otactl_args_nth(args, "event", n)) != NULL; n++)
+        cJSON_AddItemToArray(events, cJSON_CreateString(event));
+    return body;
+}
+
 static int run_add(struct otactl *ctl, const struct otactl_args *args)
 {
     cJSON *answer = NULL;
-    cJSON *body = cJSON_CreateObject();
-    const char *event = otactl_args_value(args, "event");
+    cJSON *body = read_settings(args);
     cJSON_AddStringToObject(body, "name", args->operands[0]);
-    cJSON_AddStringToObject(body, "url", otactl_args_value(args, "url"));
-    if (event != NULL) {
-        cJSON *events = cJSON_AddArrayToObject(body, "events");
-        for (size_t n = 0; (event = otactl_args_nth(args, "event", n)) != NULL; n++)
-            cJSON_AddItemToArray(events, cJSON_CreateString(event));
-    }
     int code = otactl_send(ctl, "POST", otactl_path("webhooks"), body, &answer);
     if (code == OTACTL_OK)
         code = otactl_give_secret(ctl, answer, "secret", otactl_args_value(args, "o"));
@@ -93,6 +112,18 @@ static int run_secret(struct otactl *ctl, const struct otactl_args *args)
     return code;
 }
 
+static int run_change(struct otactl *ctl, const struct otactl_args *args)
+{
+    cJSON *answer = NULL;
+    if (!otactl_args_has(args, "url") && !otactl_args_has(args, "event"))
+        return otactl_fail(OTACTL_USAGE, "webhook change needs --url or --event");
+    int code = call(ctl, args->operands[0], "PATCH", NULL, read_settings(args), &answer);
+    if (code == OTACTL_OK && !otactl_print_json(ctl, answer))
+        otactl_record_print(stdout, columns, OTACTL_COUNT(columns), answer);
+    cJSON_Delete(answer);
+    return code;
+}
+
 static int switch_to(struct otactl *ctl, const char *given, bool on)
 {
     cJSON *answer = NULL;
@@ -125,6 +156,9 @@ const struct otactl_command otactl_webhook_commands[] = {
      add_options, 1, 1, false, run_add},
     {"webhook", "list", "", "List the webhooks, and how their deliveries went.", NULL, 0, 0, false,
      run_list},
+    {"webhook", "change", "ID|NAME",
+     "Tell it elsewhere or other events; its secret stays, and what waits is tried at once.",
+     change_options, 1, 1, false, run_change},
     {"webhook", "test", "ID|NAME", "Send it a ping.", NULL, 1, 1, false, run_test},
     {"webhook", "secret", "ID|NAME", "Give it a new secret.", secret_options, 1, 1, false,
      run_secret},

@@ -239,7 +239,10 @@ describe("webhooks", () => {
       const urls = [receiver.url, `http://localhost:${receiver.port}/`, `http://[::1]:${receiver.port}/`, `http://[::ffff:127.0.0.1]:${receiver.port}/`, `http://0x7f000001:${receiver.port}/`, `http://2130706433:${receiver.port}/`, "http://169.254.169.254/latest/meta-data", "http://10.0.0.1/", `http://0.0.0.0:${receiver.port}/`];
       const hooks = [];
       for (const [i, url] of urls.entries()) {
-        const hook = await plain.expect(201, "POST", "/api/v1/webhooks", { body: { name: `p-${i}`, url } });
+        // Every other one comes there by a change.
+        const first = i % 2 === 0 ? url : "https://hooks.example/x";
+        const hook = await plain.expect(201, "POST", "/api/v1/webhooks", { body: { name: `p-${i}`, url: first } });
+        await plain.expect(200, "PATCH", `/api/v1/webhooks/${hook.id}`, { body: { url } });
         await plain.expect(200, "POST", `/api/v1/webhooks/${hook.id}/test`);
         hooks.push(hook);
       }
