@@ -112,21 +112,44 @@ static const cJSON *current_stage(const cJSON *rollout, unsigned *number)
     return current;
 }
 
-/* A stage that has its successes and goes on by hand looks like one that hangs: what it waits for,
- * "" for others. */
-static void tell_hand(const cJSON *rollout, char *buf, size_t cap)
+/* A stage that has its successes and goes on by hand looks like one that hangs. */
+static bool waits_for_hand(const cJSON *stage)
 {
-    unsigned number = 0;
-    const cJSON *stage = current_stage(rollout, &number);
     double targeted = otactl_json_number(stage, "targeted");
     double needed = otactl_json_number(stage, "success_percent") * targeted / 100;
+    return targeted > 0 && strcmp(otactl_json_text(stage, "state"), "active") == 0 &&
+           cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(stage, "by_hand")) &&
+           otactl_json_number(stage, "succeeded") >= needed;
+}
+
+static bool meant_nobody(const cJSON *rollout)
+{
+    double targeted = 0;
+    const cJSON *stage = NULL;
+    cJSON_ArrayForEach(stage, cJSON_GetObjectItemCaseSensitive(rollout, "stages"))
+    {
+        targeted += otactl_json_number(stage, "targeted");
+    }
+    return targeted < 1;
+}
+
+/* What to do next, or why there is nothing to do; "" where the rollout goes on by itself. */
+static void tell_next(const cJSON *rollout, char *buf, size_t cap)
+{
+    unsigned number = 0;
+    double id = otactl_json_number(rollout, "id");
+    const char *state = otactl_json_text(rollout, "state");
+    const cJSON *stage = current_stage(rollout, &number);
     buf[0] = '\0';
-    if (strcmp(otactl_json_text(rollout, "state"), "running") == 0 && targeted > 0 &&
-        strcmp(otactl_json_text(stage, "state"), "active") == 0 &&
-        cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(stage, "by_hand")) &&
-        otactl_json_number(stage, "succeeded") >= needed)
-        snprintf(buf, cap, "Stage %u goes on by hand: otactl rollout advance %.0f", number,
-                 otactl_json_number(rollout, "id"));
+    if (strcmp(state, "running") == 0 && waits_for_hand(stage))
+        snprintf(buf, cap, "Stage %u goes on by hand: otactl rollout advance %.0f", number, id);
+    else if (strcmp(state, "halted") == 0)
+        snprintf(buf, cap,
+                 "See otactl rollout devices %.0f; then otactl rollout rollback %.0f, resume %.0f "
+                 "--force or cancel %.0f",
+                 id, id, id, id);
+    else if (strcmp(state, "completed") == 0 && meant_nobody(rollout))
+        snprintf(buf, cap, "No device had to be updated");
 }
 
 unsigned otactl_rollout_draw(FILE *out, const cJSON *rollout, unsigned width)
@@ -154,10 +177,14 @@ unsigned otactl_rollout_draw(FILE *out, const cJSON *rollout, unsigned width)
         print_line(out, line, width);
         lines++;
     }
-    tell_hand(rollout, line, sizeof line);
     const char *reason = otactl_json_text(rollout, "halt_reason");
-    if (reason[0] != '\0' || line[0] != '\0') {
-        print_line(out, reason[0] != '\0' ? reason : line, width);
+    if (reason[0] != '\0') {
+        print_line(out, reason, width);
+        lines++;
+    }
+    tell_next(rollout, line, sizeof line);
+    if (line[0] != '\0') {
+        print_line(out, line, width);
         lines++;
     }
     return lines;
@@ -166,7 +193,7 @@ unsigned otactl_rollout_draw(FILE *out, const cJSON *rollout, unsigned width)
 void otactl_rollout_line(const cJSON *rollout, char *buf, size_t cap)
 {
     char text[LINE_MAX];
-    char part[96];
+    char part[160];
     char name[64];
     unsigned number = 0;
     const cJSON *stages = cJSON_GetObjectItemCaseSensitive(rollout, "stages");
@@ -179,10 +206,12 @@ void otactl_rollout_line(const cJSON *rollout, char *buf, size_t cap)
         append(text, sizeof text, part);
         stage_counts(stage, text, sizeof text);
     }
-    tell_hand(rollout, part, sizeof part);
     const char *reason = otactl_json_text(rollout, "halt_reason");
-    append(text, sizeof text, reason[0] != '\0' || part[0] != '\0' ? ". " : "");
-    append(text, sizeof text, reason[0] != '\0' ? reason : part);
+    append(text, sizeof text, reason[0] != '\0' ? ". " : "");
+    append(text, sizeof text, reason);
+    tell_next(rollout, part, sizeof part);
+    append(text, sizeof text, part[0] == '\0' ? "" : text[strlen(text) - 1] == '.' ? " " : ". ");
+    append(text, sizeof text, part);
     otactl_text_clean(text, buf, cap);
 }
 

@@ -278,6 +278,33 @@ static void by_hand(void **state)
     }
 }
 
+static void next_steps(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *json, *said;
+    } cases[] = {
+        {"{\"id\":7,\"name\":\"b5\",\"state\":\"halted\",\"halt_reason\":\"Too "
+         "bad.\",\"stages\":[]}",
+         "rollout 7 b5: halted. Too bad. See otactl rollout devices 7; then otactl rollout "
+         "rollback 7, resume 7 --force or cancel 7"},
+        {"{\"id\":7,\"name\":\"b5\",\"state\":\"completed\",\"stages\":[{\"percent\":100,"
+         "\"targeted\":0}]}",
+         "rollout 7 b5: completed; stage 1 of 1 (100 %): 0 of 0 succeeded. No device had to be "
+         "updated"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char said[1024];
+        cJSON *rollout = cJSON_Parse(cases[i].json);
+        otactl_rollout_line(rollout, said, sizeof said);
+        assert_string_equal(said, cases[i].said);
+        FILE *out = fmemopen(said, sizeof said, "w");
+        assert_int_equal(otactl_rollout_draw(out, rollout, 0), 3);
+        fclose(out);
+        cJSON_Delete(rollout);
+    }
+}
+
 static void ends(void **state)
 {
     (void)state;
@@ -305,6 +332,7 @@ int main(void)
         {TEST("a table aligns, cuts its widest columns and cleans its cells", table)},
         {TEST("a rollout is drawn with a bar per stage", drawn)},
         {TEST("a stage that waits for a hand says so, when it has its successes", by_hand)},
+        {TEST("a rollout that halted or meant nobody says what comes next", next_steps)},
         {TEST("a rollout has ended when completed, halted or cancelled", ends)},
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
