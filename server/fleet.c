@@ -210,6 +210,21 @@ static struct ota_text text_of(const char *text)
     return (struct ota_text){text, strlen(text)};
 }
 
+/* The version that the device's active try brings, NULL if it has none. */
+static const struct ota_version *heading_of(struct fleet *fleet, const struct fleet_device *device)
+{
+    for (const struct fleet_try *try = device->tries; try != NULL; try = try->next) {
+        struct fleet_rollout *rollout;
+
+        if (try->superseded || !deployment_active(&try->d))
+            continue;
+        rollout = fleet_find_rollout(fleet, try->d.rollout_id);
+        if (rollout != NULL)
+            return &rollout->r.release.version;
+    }
+    return NULL;
+}
+
 struct rollout_device fleet_view(struct fleet *fleet, const struct fleet_device *device,
                                  const struct fleet_facts *facts)
 {
@@ -226,6 +241,7 @@ struct rollout_device fleet_view(struct fleet *fleet, const struct fleet_device 
         .version = facts->version,
         .counter = facts->counter,
         .hash = facts->hash,
+        .heading = heading_of(fleet, device),
         .newest_deployment = device->newest,
         .opted_out = facts->opted_out,
         .postponed_until = facts->postponed_until,

@@ -187,6 +187,13 @@ enum rollout_refusal rollout_command(struct rollout *rollout, const struct rollo
 
 /* ---- time and counts ---- */
 
+/* It means only devices that run something newer: once there are none, nothing is left to do. */
+static bool takes_back(const struct rollout *rollout)
+{
+    return rollout->target.has_running_min &&
+           ota_version_compare(&rollout->release.version, &rollout->target.running_min) < 0;
+}
+
 /* A stage without a device: a canary group that is empty by mistake must not wave the release on. A
  * share may be empty in a small fleet, as long as the rollout means anybody at all. */
 static bool is_empty(const struct rollout *rollout)
@@ -197,7 +204,7 @@ static bool is_empty(const struct rollout *rollout)
         if (rollout->stages[i].counts.members != 0)
             return false;
     }
-    return true;
+    return !takes_back(rollout);
 }
 
 static bool success_reached(const struct rollout *rollout)

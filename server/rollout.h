@@ -25,7 +25,7 @@
  * and `excluded` depend on facts the engine does not see change, so the caller keeps them:
  *
  *     struct rollout_place before = rollout_place(rollout, &device, newest);
- *     ... anything that changes the device's facts or its newest deployment of this rollout ...
+ *     ... anything that changes the device's facts or its newest deployment in any rollout ...
  *     rollout_place_move(rollout, before, rollout_place(rollout, &device, newest));
  *
  * and, once after the start (by order or by ROLLOUT_EVENT_STARTED), rollout_place_add() for each
@@ -226,8 +226,9 @@ struct rollout_device {
     bool seen;      /* it has told what it runs; the four below are valid */
     bool trial;     /* runs an image it has not confirmed */
     struct ota_version version;
-    uint32_t counter;    /* its stored security counter */
-    const uint8_t *hash; /* OTA_HASH_LEN bytes; may be NULL unless seen */
+    uint32_t counter;                  /* its stored security counter */
+    const uint8_t *hash;               /* OTA_HASH_LEN bytes; may be NULL unless seen */
+    const struct ota_version *heading; /* what its active deployment brings; NULL if it has none */
     /* Id of its newest deployment, of whatever rollout, 0 = none. Ids rise: what is below is
      * superseded. */
     uint64_t newest_deployment;

@@ -168,6 +168,14 @@ bool rollout_reason_excludes(enum rollout_reason reason)
            reason == ROLLOUT_REASON_OPTED_OUT;
 }
 
+/* It is not meant yet; but what it has in hand may take it where it is, so it is waited for. */
+static bool comes_into_range(const struct rollout *rollout, const struct rollout_device *device,
+                             enum rollout_reason reason)
+{
+    return reason == ROLLOUT_REASON_RUNNING_RANGE && device->heading != NULL &&
+           in_running_range(&rollout->target, device->heading);
+}
+
 struct rollout_place rollout_place(const struct rollout *rollout,
                                    const struct rollout_device *device,
                                    const struct deployment *newest)
@@ -179,6 +187,10 @@ struct rollout_place rollout_place(const struct rollout *rollout,
         return place;
     }
     struct rollout_plan plan = rollout_plan_device(rollout, device);
+    if (comes_into_range(rollout, device, plan.reason)) {
+        plan.stage = first_stage(rollout, device);
+        plan.member = plan.stage < rollout->stage_count;
+    }
     place.member = plan.member;
     place.stage = plan.stage;
     place.excluded = plan.member && rollout_reason_excludes(plan.reason);

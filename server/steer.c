@@ -415,16 +415,15 @@ static bool learn(struct fleet_device *device, const struct ota_report *report)
 static int apply_report(const struct steer *steer, struct fleet_device *device,
                         struct fleet_rollout *rollout, struct fleet_try *try,
                         const struct ota_report *report, uint64_t now,
-                        struct deployment_change *change, bool *news)
+                        struct deployment_change *change, struct steer_seats *seats, bool *news)
 {
     struct fleet *fleet = steer->fleet;
-    struct steer_seats seats;
     struct rollout_device view;
 
     if (!fleet_touch_device(fleet, device) || !fleet_touch_try(fleet, try) ||
         !fleet_touch_rollout(fleet, rollout))
         return DB_E_INTERNAL;
-    steer_take_seats(fleet, device, &seats);
+    steer_take_seats(fleet, device, seats);
     view = fleet_view(fleet, device, NULL);
     *change = deployment_report(&rollout->r, &view, &try->d, report, now);
     if (change->effect == DEPLOYMENT_UNCHANGED)
@@ -433,7 +432,7 @@ static int apply_report(const struct steer *steer, struct fleet_device *device,
         fleet_count_skip(rollout, try, 1);
     *news = learn(device, report);
     steer_arm(fleet, device, now);
-    return steer_move_seats(fleet, device, &seats);
+    return steer_move_seats(fleet, device, seats);
 }
 
 static int write_report(const struct steer *steer, struct db *db, struct fleet_device *device,
@@ -470,6 +469,7 @@ int steer_report(const struct steer *steer, struct db *db, struct fleet_ref ref,
     struct fleet_try *try = device != NULL ? find_try(device, id) : NULL;
     struct fleet_rollout *rollout;
     struct deployment_change change;
+    struct steer_seats seats;
     bool news = false;
     int error;
 
@@ -480,7 +480,7 @@ int steer_report(const struct steer *steer, struct db *db, struct fleet_ref ref,
         return look_up(steer, db, device, id, report, now, outcome);
     rollout = fleet_find_rollout(fleet, try->d.rollout_id);
     fleet_lock(fleet);
-    error = apply_report(steer, device, rollout, try, report, now, &change, &news);
+    error = apply_report(steer, device, rollout, try, report, now, &change, &seats, &news);
     fleet_unlock(fleet);
     if (error != DB_OK)
         return error;
@@ -494,5 +494,7 @@ int steer_report(const struct steer *steer, struct db *db, struct fleet_ref ref,
         error = hooks_tell_try(db, device, try, now);
     if (error == DB_OK && report->event == OTA_EVENT_HEALTH)
         error = hooks_tell_health(db, device, try, report, now);
-    return error != DB_OK ? error : steer_advance(steer, db, rollout, now);
+    if (error == DB_OK)
+        error = steer_advance(steer, db, rollout, now);
+    return error != DB_OK ? error : steer_advance_seats(steer, db, &seats, now);
 }

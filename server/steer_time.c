@@ -393,7 +393,9 @@ static int expire_try(const struct steer *steer, struct db *db, struct fleet_dev
         error = db_deployment_update(db, &row);
     if (error == DB_OK)
         error = hooks_tell_try(db, device, try, now);
-    return error != DB_OK ? error : steer_advance(steer, db, rollout, now);
+    if (error == DB_OK)
+        error = steer_advance(steer, db, rollout, now);
+    return error != DB_OK ? error : steer_advance_seats(steer, db, &seats, now);
 }
 
 static int expire_device(const struct steer *steer, struct db *db, struct fleet_device *device,

@@ -128,7 +128,7 @@ describe("orders", () => {
     const rollout = await otad.rollout({ firmware: bad.id, name: "two" });
     await devices[0].update(bad);
     await devices[1].update(bad);
-    await devices[2].offered();
+    const underWay = await devices[2].offered();
     const path = `/api/v1/rollouts/${rollout.id}/rollback`;
     const answer = await otad.call("POST", path);
     assert.equal(answer.status, 201);
@@ -136,11 +136,15 @@ describe("orders", () => {
     assert.equal(answer.headers.get("location"), `/api/v1/rollouts/${back.id}`);
     assert.deepEqual([back.version, back.state, back.name, back.running_min, back.running_max, back.allow_downgrade], [good.version, "running", "rollback of two", "2.0.0", "2.0.0", true]);
     assert.equal((await show(rollout.id)).state, "cancelled");
-    assert.equal(back.stages[0].targeted, 2);
+    assert.equal(back.stages[0].targeted, 3, "the third may have it in flash already");
     assert.equal((await devices[2].poll()).action, "cancel");
     assert.equal((await devices[3].poll()).action, "none");
     await devices[0].update(good);
     await devices[1].update(good);
+    await otad.restart();
+    const waiting = await show(back.id);
+    assert.deepEqual([waiting.state, waiting.stages[0].succeeded, waiting.stages[0].waiting], ["running", 2, 1]);
+    await devices[2].report(underWay.deployment, "failed", { reason: "cancelled" });
     assert.equal((await show(back.id)).state, "completed");
     assert.equal((await devices[0].poll()).action, "none");
 
@@ -156,6 +160,24 @@ describe("orders", () => {
     await otad.refused(409, "rollout_state", "POST", `/api/v1/rollouts/${draft.id}/rollback`);
     await otad.refused(404, "not_found", "POST", "/api/v1/rollouts/77777/rollback");
     await otad.refused(400, "field_unknown", "POST", path, { body: { colour: "red" } });
+  });
+
+  test("a rollback that nobody needs completes at once; with devices that go, it does when the last has gone", async () => {
+    const { images, devices } = await world({ devices: 3, versions: ["1.9.0", "2.0.0"] });
+    const bad = images[1];
+    const unwanted = await otad.rollout({ firmware: bad.id, stages: [{ percent: 100, failure_count: 1 }] });
+    await devices[0].revert();
+    assert.equal((await show(unwanted.id)).state, "halted");
+    const back = await otad.expect(201, "POST", `/api/v1/rollouts/${unwanted.id}/rollback`);
+    assert.deepEqual([back.state, back.stages[0].targeted], ["completed", 0]);
+    assert.equal((await devices[0].poll()).action, "none");
+
+    const second = await otad.rollout({ firmware: bad.id });
+    await devices[1].offered();
+    const waits = await otad.expect(201, "POST", `/api/v1/rollouts/${second.id}/rollback`);
+    assert.deepEqual([waits.state, waits.stages[0].targeted], ["running", 1]);
+    await otad.expect(204, "DELETE", `/api/v1/devices/${devices[1].id}`);
+    assert.equal((await show(waits.id)).state, "completed");
   });
 
   test("every setting comes back as it was given, also after a restart", async () => {

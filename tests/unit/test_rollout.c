@@ -1049,6 +1049,57 @@ static void rollback(void **state)
     caller_close(&caller);
 }
 
+static void begin_rollback(struct caller *caller)
+{
+    struct rollout_release old = caller->rollouts[0].release;
+
+    old.version = (struct ota_version){1, 0, 0, 0};
+    caller_hash(old.hash, 0);
+    caller_order(caller, 0, ROLLOUT_CANCEL, false);
+    assert_int_equal(rollout_init_rollback(&caller->rollouts[1], 2, &caller->rollouts[0], &old),
+                     ROLLOUT_FLAW_NONE);
+    caller->rollout_count = 2;
+    assert_int_equal(caller_order(caller, 1, ROLLOUT_START, false), ROLLOUT_ALLOWED);
+}
+
+static void rollback_of_nobody(void **state)
+{
+    struct caller caller;
+
+    (void)state;
+    open_one(&caller, 3);
+    start(&caller);
+    begin_rollback(&caller);
+    assert_int_equal(caller.rollouts[1].state, ROLLOUT_COMPLETED);
+    caller_close(&caller);
+}
+
+static void rollback_waits(void **state)
+{
+    struct caller caller;
+    const struct rollout *back = &caller.rollouts[1];
+
+    (void)state;
+    open_one(&caller, 4);
+    start(&caller);
+    for (size_t i = 0; i < 3; i++)
+        caller_poll(&caller, i);
+    begin_rollback(&caller);
+    assert_int_equal(back->state, ROLLOUT_RUNNING);
+    assert_int_equal(rollout_stage_waiting(&back->stages[0]), 3);
+    assert_int_equal(caller_poll(&caller, 0).action, ROLLOUT_ACTION_CANCEL);
+    caller_event(&caller, 0, 0, OTA_EVENT_FAILED); /* has given it up */
+    caller_update(&caller, 0, 1);                  /* had it in flash already */
+    assert_int_equal(rollout_stage_waiting(&back->stages[0]), 2);
+    assert_int_equal(count_offers(&caller, 4), 1);
+    caller_update(&caller, 1, 1);
+    assert_int_equal(back->state, ROLLOUT_RUNNING);
+    caller.now += ROLLOUT_TIMEOUT_DEFAULT + 1; /* the third is not heard of again */
+    caller_expire(&caller);
+    assert_int_equal(back->state, ROLLOUT_COMPLETED);
+    caller_close(&caller);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -1102,6 +1153,8 @@ int main(void)
               rollback_keeps_what_it_gave)},
         {TEST("each flaw of the settings is found, with its stage", flaws)},
         {TEST("a rollback takes back those who run the bad release, and no others", rollback)},
+        {TEST("a rollback that nobody needs completes by itself", rollback_of_nobody)},
+        {TEST("a rollback waits for those who have the bad release in hand", rollback_waits)},
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -76,10 +76,14 @@ static bool begun(const struct rollout *rollout)
 
 static struct rollout_place place_of(const struct caller *caller, size_t rollout, size_t device)
 {
+    struct rollout_device view = caller->devices[device].view;
+
     if (caller->devices[device].gone)
         return (struct rollout_place){.member = false};
-    return rollout_place(&caller->rollouts[rollout], &caller->devices[device].view,
-                         caller_newest(caller, rollout, device));
+    for (size_t i = 0; i < caller->rollout_count; i++)
+        if (deployment_active(&caller->devices[device].newest[i]))
+            view.heading = &caller->rollouts[i].release.version;
+    return rollout_place(&caller->rollouts[rollout], &view, caller_newest(caller, rollout, device));
 }
 
 void caller_change_begin(struct caller *caller, size_t device)

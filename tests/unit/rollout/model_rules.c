@@ -56,6 +56,12 @@ static const char *wrong_kind(const struct m_spec *spec, const struct m_facts *f
                                            : NULL;
 }
 
+static bool in_range(const struct m_spec *spec, int version)
+{
+    return !(spec->running_min >= 0 && version < spec->running_min) &&
+           !(spec->running_max >= 0 && version > spec->running_max);
+}
+
 static const char *not_meant(const struct m_spec *spec, const struct m_facts *f)
 {
     bool ranged = spec->running_min >= 0 || spec->running_max >= 0;
@@ -68,10 +74,7 @@ static const char *not_meant(const struct m_spec *spec, const struct m_facts *f)
         return "tags";
     if (ranged && !f->seen)
         return "not_seen";
-    if ((spec->running_min >= 0 && f->version < spec->running_min) ||
-        (spec->running_max >= 0 && f->version > spec->running_max))
-        return "running_range";
-    return NULL;
+    return in_range(spec, f->version) ? NULL : "running_range";
 }
 
 static int stage_of(const struct model *model, int rollout, int device, const struct m_facts *f)
@@ -142,6 +145,20 @@ static bool leaves_out(const char *reason)
 
 /* ---- counting, device by device ---- */
 
+/* Some rollout's try may yet take the device into the range. */
+static bool may_come(const struct model *model, const struct m_spec *spec, int device)
+{
+    bool may = false;
+
+    for (int r = 0; r < model->rollout_count; r++) {
+        int newest = model->world.newest[r][device];
+
+        may = may || (newest >= 0 && m_is_active(model->world.tries[newest].state) &&
+                      in_range(spec, model->specs[r].version));
+    }
+    return may;
+}
+
 static void count_device(const struct model *model, int rollout, int stage, int device,
                          struct m_counts *counts)
 {
@@ -163,6 +180,9 @@ static void count_device(const struct model *model, int rollout, int stage, int 
         return;
     }
     const char *reason = m_plan(model, rollout, device, &world->facts[device], &planned);
+    if (reason != NULL && strcmp(reason, "running_range") == 0 &&
+        may_come(model, &model->specs[rollout], device))
+        planned = stage_of(model, rollout, device, &world->facts[device]);
     if (planned == stage && counted) {
         counts->members++;
         counts->excluded += leaves_out(reason);
@@ -227,7 +247,7 @@ static bool nobody(const struct model *model, int rollout)
         return model_counts(model, rollout, current).members == 0;
     for (int s = 0; s < model->specs[rollout].stage_count; s++)
         members += model_counts(model, rollout, s).members;
-    return members == 0;
+    return members == 0 && model->specs[rollout].version >= model->specs[rollout].running_min;
 }
 
 static bool success(const struct model *model, int rollout)
