@@ -338,7 +338,7 @@ test("rollout watch prints a line per change and ends as the rollout does", asyn
   api.answer = () => [200, { id: 5, name: "w", state: "halted", halt_reason: "1 device failed", stages: stage(0) }];
   const halted = await remote(["rollout", "watch", "5"]);
   assert.equal(halted.code, 1);
-  assert.match(halted.out, /: halted; .*0 of 2 succeeded\. 1 device failed\n$/);
+  assert.match(halted.out, /: halted; .*0 of 2 succeeded\. 1 device failed\. See otactl rollout devices 5; then otactl rollout rollback 5, resume 5 --force or cancel 5\n$/);
   api.answer = () => [404, { detail: "There is no rollout 6." }];
   assert.equal((await remote(["rollout", "watch", "6"])).code, 1);
 });
