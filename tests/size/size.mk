@@ -18,3 +18,25 @@ $(SIZE_CORE) $(SIZE_CLIENT) $(SIZE_DELTA):
 .PHONY: size
 size: bootloader $(SIZE_CORE) $(SIZE_CLIENT) $(SIZE_DELTA) $(ARM)/nucleo-f429zi.elf $(ARM)/nucleo-f429zi-mqtt.elf ## flash, RAM and stack of the firmware; fails past the limits
 	@node tests/size/size.mjs --build $(ARM) --size $(ARM_SIZE)
+
+# What two TLS libraries cost for the same profile: a client of each by itself, as in core.c. mbedTLS is
+# built for this alone.
+MBEDTLS := $(THIRD_PARTY)/mbedtls-2.28.3
+SIZE_TLS_CFLAGS := $(ARM_FLAGS) -Os -ffunction-sections -fdata-sections -Wl,--gc-sections -nostdlib \
+    -Wl,-e,measured -Wl,--unresolved-symbols=ignore-all
+$(MBEDTLS)/.fetched: | scripts/fetch-source
+	$(Q)scripts/fetch-source mbedtls 2.28.3 $(THIRD_PARTY)
+$(ARM)/size-mbedtls.elf: tests/size/tls/mbedtls.c tests/size/tls/mbedtls_config.h $(MBEDTLS)/.fetched
+	@mkdir -p $(@D)
+	@echo "  ARMLD $@"
+	$(Q)$(ARM_CC) $(SIZE_TLS_CFLAGS) -w -I. -I$(MBEDTLS)/include -I$(MBEDTLS)/library \
+	    -DMBEDTLS_CONFIG_FILE='"tests/size/tls/mbedtls_config.h"' -o $@ $< $(MBEDTLS)/library/*.c
+$(ARM)/size-bearssl.elf: tests/size/tls/bearssl.c device/net/tls_profile.c $(BEARSSL)/.fetched
+	@mkdir -p $(@D)
+	@echo "  ARMLD $@"
+	$(Q)$(ARM_CC) $(SIZE_TLS_CFLAGS) -w -I. -I$(BEARSSL)/inc -I$(BEARSSL)/src -o $@ $(filter %.c,$^) \
+	    $(APP_BEARSSL:%=$(BEARSSL)/src/%.c) $(BEARSSL)/src/ssl/ssl_io.c
+
+.PHONY: size-tls
+size-tls: $(ARM)/size-bearssl.elf $(ARM)/size-mbedtls.elf ## flash and static RAM of a TLS client with BearSSL and with mbedTLS
+	@$(ARM_SIZE) $^
