@@ -60,6 +60,14 @@ bool body_parse(struct request *rq)
     return true;
 }
 
+/* "stages[0].percent". A name that the client has made up may be of any length. */
+static void make_path(const char *where, const char *name, char field[FIELD_CAP])
+{
+    const char *dot = where[0] != '\0' && name[0] != '\0' ? "." : "";
+
+    snprintf(field, FIELD_CAP, "%s%s%.40s", where, dot, name);
+}
+
 static bool invalid(struct request *rq, const char *where, const char *name, const char *format,
                     ...) __attribute__((format(printf, 4, 5)));
 
@@ -73,8 +81,7 @@ static bool invalid(struct request *rq, const char *where, const char *name, con
     va_start(args, format);
     vsnprintf(what, sizeof(what), format, args);
     va_end(args);
-    snprintf(field, sizeof(field), "%s%s%s", where, where[0] != '\0' && name[0] != '\0' ? "." : "",
-             name);
+    make_path(where, name, field);
     request_problem_in(rq, 400, "field_invalid", field, "%s %s.", field, what);
     return false;
 }
@@ -204,7 +211,7 @@ static bool unknown(struct request *rq, const char *where, const char *name)
 {
     char field[FIELD_CAP];
 
-    snprintf(field, sizeof(field), "%s%s%.40s", where, where[0] != '\0' ? "." : "", name);
+    make_path(where, name, field);
     request_problem_in(rq, 400, "field_unknown", field, "The field %s is not known here.", field);
     return false;
 }
