@@ -322,8 +322,7 @@ const char *rollout_refusal_sentence(enum rollout_refusal refusal, enum rollout_
         return "The rollout has halted; look at its failures, then resume with force.";
     case ROLLOUT_REFUSED_STAGE:
         return "The stage has not reached its success or is still soaking; advance with force to "
-               "go "
-               "on all the same.";
+               "go on all the same.";
     case ROLLOUT_REFUSED_SETTINGS:
         return "The rollout's settings are not well formed; correct them first.";
     case ROLLOUT_REFUSED_TIME:

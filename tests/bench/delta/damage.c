@@ -202,8 +202,7 @@ int main(int argc, char **argv)
     for (long i = strtol(argv[4], NULL, 10); i > 0; i--)
         flip(next_random() % (patch.len * 8));
     printf("%u cuts refused; of %u flips all refused by their CRC; with the CRC made good %u end "
-           "in an "
-           "error, %u in a wrong image for the hash to refuse, %u in the right one\n",
+           "in an error, %u in a wrong image for the hash to refuse, %u in the right one\n",
            counts.cuts, counts.refused, counts.errors, counts.wrong, counts.right);
     free(old.at);
     free(patch.at);
