@@ -123,21 +123,71 @@ static bool is_duplicate(const char *const *seen, size_t count, struct ota_text 
     return false;
 }
 
-static int skip_object(struct ota_json *json)
+static int take_text(struct ota_json *json, const struct ota_field *field, void *out)
 {
-    const char *seen[OTA_JSON_KEYS_MAX];
-    size_t count = 0;
+    struct ota_text text;
+
+    if (ota_json_string(json, &text) != OTA_OK)
+        return json->error;
+    if (field->kind == OTA_KIND_PARSED)
+        return field->parse(out, text);
+    *(struct ota_text *)out = text;
+    return field->is_class == NULL || field->is_class(text) ? OTA_OK : OTA_E_SYNTAX;
+}
+
+static int take_number(struct ota_json *json, const struct ota_field *field, void *out)
+{
+    uint64_t number;
+
+    if (ota_json_integer(json, &number) != OTA_OK)
+        return json->error;
+    if (field->kind == OTA_KIND_INTEGER) {
+        *(uint64_t *)out = number;
+        return OTA_OK;
+    }
+    *(uint32_t *)out = (uint32_t)number;
+    return number >= field->bounds->min && number <= field->bounds->max ? OTA_OK : OTA_E_RANGE;
+}
+
+static int take_field(struct ota_json *json, const struct ota_field *field, void *out)
+{
+    switch ((enum ota_field_kind)field->kind) {
+    case OTA_KIND_TEXT:
+    case OTA_KIND_PARSED:
+        return take_text(json, field, out);
+    case OTA_KIND_NUMBER:
+    case OTA_KIND_INTEGER:
+        return take_number(json, field, out);
+    case OTA_KIND_TAKEN:
+        break;
+    }
+    return field->take(json, out);
+}
+
+int ota_json_object(struct ota_json *json, const struct ota_field *fields, size_t count, void *out)
+{
+    const char *keys[OTA_JSON_KEYS_MAX];
+    size_t key_count = 0;
+    uint32_t seen = 0;
     struct ota_text key;
 
     ota_json_enter_object(json);
     while (ota_json_next_key(json, &key)) {
-        if (is_duplicate(seen, count, key))
+        size_t i = 0;
+        if (is_duplicate(keys, key_count, key))
             return fail(json, OTA_E_DUPLICATE);
-        if (count == OTA_JSON_KEYS_MAX)
+        if (key_count == OTA_JSON_KEYS_MAX)
             return fail(json, OTA_E_TOO_LARGE);
-        seen[count++] = key.at;
-        ota_json_skip(json);
+        keys[key_count++] = key.at;
+        while (i < count && !ota_text_is(key, fields[i].key))
+            i++;
+        int error = i < count ? take_field(json, &fields[i], (uint8_t *)out + fields[i].offset)
+                              : ota_json_skip(json);
+        if (error != OTA_OK)
+            return fail(json, error);
+        seen |= i < count ? 1U << i : 0;
     }
+    json->seen = seen;
     return json->error;
 }
 
@@ -166,7 +216,7 @@ int ota_json_skip(struct ota_json *json)
 
     switch (peek(json)) {
     case '{':
-        return skip_object(json);
+        return ota_json_object(json, NULL, 0, NULL);
     case '[':
         return skip_array(json);
     case '"':
@@ -180,13 +230,17 @@ int ota_json_skip(struct ota_json *json)
     }
 }
 
+int ota_json_read(struct ota_json *json, const struct ota_field *fields, size_t count, void *out)
+{
+    ota_json_object(json, fields, count, out);
+    (void)peek(json);
+    return json->at == json->end ? json->error : unexpected(json);
+}
+
 int ota_json_check(const char *buf, size_t len)
 {
     struct ota_json json;
 
     ota_json_open(&json, buf, len);
-    if (skip_object(&json) != OTA_OK)
-        return json.error;
-    (void)peek(&json);
-    return json.at == json.end ? OTA_OK : OTA_E_SYNTAX;
+    return ota_json_read(&json, NULL, 0, NULL);
 }

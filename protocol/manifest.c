@@ -4,6 +4,7 @@
 
 #include "protocol/error.h"
 #include "protocol/fields.h"
+#include "protocol/json.h"
 
 /* "DSSEv1 LEN TYPE LEN ", in bytes. */
 #define PAE_TYPE "DSSEv1 34 " OTA_MANIFEST_TYPE " "
@@ -11,32 +12,13 @@
 
 _Static_assert(sizeof(OTA_MANIFEST_TYPE) - 1 == 34, "PAE_TYPE has its length");
 
-static int take_poll(struct ota_json *json, void *out)
-{
-    return ota_take_bounded(json, out, OTA_POLL_SECONDS_MIN, OTA_POLL_SECONDS_MAX);
-}
+static const struct ota_bounds poll_bounds = {OTA_POLL_SECONDS_MIN, OTA_POLL_SECONDS_MAX};
+static const struct ota_bounds wait_bounds = {1, OTA_WAIT_SECONDS_MAX};
+static const struct ota_bounds counter_bounds = {0, UINT32_MAX};
+static const struct ota_bounds size_bounds = {1, UINT32_MAX};
 
-static int take_wait(struct ota_json *json, void *out)
+static int parse_action(void *out, struct ota_text text)
 {
-    return ota_take_bounded(json, out, 1, OTA_WAIT_SECONDS_MAX);
-}
-
-static int take_counter(struct ota_json *json, void *out)
-{
-    return ota_take_bounded(json, out, 0, UINT32_MAX);
-}
-
-static int take_size(struct ota_json *json, void *out)
-{
-    return ota_take_bounded(json, out, 1, UINT32_MAX);
-}
-
-static int take_action(struct ota_json *json, void *out)
-{
-    struct ota_text text;
-
-    if (ota_json_string(json, &text) != OTA_OK)
-        return json->error;
     for (enum ota_action action = OTA_ACTION_NONE; action <= OTA_ACTION_CANCEL; action++) {
         if (ota_text_is(text, ota_action_name(action))) {
             *(enum ota_action *)out = action;
@@ -46,14 +28,11 @@ static int take_action(struct ota_json *json, void *out)
     return OTA_E_UNSUPPORTED;
 }
 
-static int take_sig(struct ota_json *json, void *out)
+static int parse_sig(void *out, struct ota_text text)
 {
     struct ota_manifest *manifest = out;
-    struct ota_text text;
-
-    if (ota_json_string(json, &text) != OTA_OK)
-        return json->error;
     int len = ota_base64url_decode(manifest->sig, sizeof(manifest->sig), text);
+
     if (len == OTA_E_SYNTAX)
         return len;
     if (len <= 0)
@@ -65,17 +44,16 @@ static int take_sig(struct ota_json *json, void *out)
 static int take_delta(struct ota_json *json, void *out)
 {
     static const struct ota_field fields[] = {
-        {"base", ota_take_hash, offsetof(struct ota_manifest_delta, base_hash)},
-        {"size", take_size, offsetof(struct ota_manifest_delta, patch_len)},
-        {"hash", ota_take_hash, offsetof(struct ota_manifest_delta, patch_hash)},
-        {"url", ota_take_url, offsetof(struct ota_manifest_delta, url)},
+        OTA_FIELD_PARSED("base", offsetof(struct ota_manifest_delta, base_hash), ota_parse_hash),
+        OTA_FIELD_NUMBER("size", offsetof(struct ota_manifest_delta, patch_len), size_bounds),
+        OTA_FIELD_PARSED("hash", offsetof(struct ota_manifest_delta, patch_hash), ota_parse_hash),
+        OTA_FIELD_TEXT("url", offsetof(struct ota_manifest_delta, url), ota_text_is_url_path),
     };
-    uint32_t seen;
 
-    int error = ota_fields_take(json, fields, sizeof(fields) / sizeof(fields[0]), out, &seen);
+    int error = ota_json_object(json, fields, sizeof(fields) / sizeof(fields[0]), out);
     if (error != OTA_OK)
         return error;
-    return seen == 0xf ? OTA_OK : OTA_E_MISSING;
+    return json->seen == 0xf ? OTA_OK : OTA_E_MISSING;
 }
 
 static int take_v(struct ota_json *json, void *out)
@@ -95,26 +73,27 @@ static int take_v(struct ota_json *json, void *out)
 
 /* In the order that the FIELDS_ masks count: what every manifest has, what all but `none` have,
  * what an install has, what may be left out. */
+#define AT(member) offsetof(struct ota_manifest, member)
 static const struct ota_field manifest_fields[] = {
-    {"device", ota_take_device_id, offsetof(struct ota_manifest, device)},
-    {"nonce", ota_take_nonce, offsetof(struct ota_manifest, nonce)},
-    {"now", ota_take_integer, offsetof(struct ota_manifest, now)},
-    {"action", take_action, offsetof(struct ota_manifest, action)},
-    {"poll", take_poll, offsetof(struct ota_manifest, poll_seconds)},
+    OTA_FIELD_TEXT("device", AT(device), ota_text_is_device_id),
+    OTA_FIELD_PARSED("nonce", AT(nonce), ota_parse_nonce),
+    OTA_FIELD_INTEGER("now", AT(now)),
+    OTA_FIELD_PARSED("action", AT(action), parse_action),
+    OTA_FIELD_NUMBER("poll", AT(poll_seconds), poll_bounds),
 
-    {"deployment", ota_take_deployment, offsetof(struct ota_manifest, deployment)},
+    OTA_FIELD_TEXT("deployment", AT(deployment), ota_text_is_deployment),
 
-    {"product", ota_take_name, offsetof(struct ota_manifest, product)},
-    {"hardware", ota_take_name, offsetof(struct ota_manifest, hardware)},
-    {"version", ota_take_version, offsetof(struct ota_manifest, version)},
-    {"counter", take_counter, offsetof(struct ota_manifest, counter)},
-    {"size", take_size, offsetof(struct ota_manifest, image_len)},
-    {"hash", ota_take_hash, offsetof(struct ota_manifest, hash)},
-    {"sig", take_sig, 0},
-    {"url", ota_take_url, offsetof(struct ota_manifest, url)},
+    OTA_FIELD_TEXT("product", AT(product), ota_text_is_name),
+    OTA_FIELD_TEXT("hardware", AT(hardware), ota_text_is_name),
+    OTA_FIELD_PARSED("version", AT(version), ota_parse_version),
+    OTA_FIELD_NUMBER("counter", AT(counter), counter_bounds),
+    OTA_FIELD_NUMBER("size", AT(image_len), size_bounds),
+    OTA_FIELD_PARSED("hash", AT(hash), ota_parse_hash),
+    OTA_FIELD_PARSED("sig", 0, parse_sig),
+    OTA_FIELD_TEXT("url", AT(url), ota_text_is_url_path),
 
-    {"delta", take_delta, offsetof(struct ota_manifest, delta)},
-    {"wait", take_wait, offsetof(struct ota_manifest, wait_seconds)},
+    OTA_FIELD_TAKEN("delta", AT(delta), take_delta),
+    OTA_FIELD_NUMBER("wait", AT(wait_seconds), wait_bounds),
 };
 
 _Static_assert(sizeof(manifest_fields) / sizeof(manifest_fields[0]) == 16,
@@ -129,23 +108,23 @@ static uint32_t required_fields(enum ota_action action)
 
 static int parse_payload(struct ota_manifest *manifest, const char *payload, size_t len)
 {
-    static const struct ota_field v_field[] = {{"v", take_v, 0}};
+    static const struct ota_field v_field[] = {OTA_FIELD_TAKEN("v", 0, take_v)};
     struct ota_json json;
-    uint32_t seen;
 
     /* `v` first, wherever it stands: it says what the other keys mean. */
-    int error = ota_fields_read(payload, len, v_field, 1, manifest, &seen);
+    ota_json_open(&json, payload, len);
+    int error = ota_json_read(&json, v_field, 1, manifest);
     if (error != OTA_OK)
         return error;
-    if (seen == 0)
+    if (json.seen == 0)
         return OTA_E_MISSING;
     ota_json_open(&json, payload, len);
-    error = ota_fields_take(&json, manifest_fields,
-                            sizeof(manifest_fields) / sizeof(struct ota_field), manifest, &seen);
+    error = ota_json_read(&json, manifest_fields,
+                          sizeof(manifest_fields) / sizeof(struct ota_field), manifest);
     if (error != OTA_OK)
         return error;
     uint32_t required = required_fields(manifest->action);
-    return (seen & required) == required ? OTA_OK : OTA_E_MISSING;
+    return (json.seen & required) == required ? OTA_OK : OTA_E_MISSING;
 }
 
 /* The envelope's strings, still encoded. */
@@ -164,18 +143,17 @@ struct envelope {
 static int take_signatures(struct ota_json *json, void *out)
 {
     static const struct ota_field fields[] = {
-        {"keyid", ota_take_string, offsetof(struct signature, key_id)},
-        {"sig", ota_take_string, offsetof(struct signature, sig)},
+        OTA_FIELD_TEXT("keyid", offsetof(struct signature, key_id), NULL),
+        OTA_FIELD_TEXT("sig", offsetof(struct signature, sig), NULL),
     };
     struct envelope *envelope = out;
-    uint32_t seen;
 
     ota_json_enter_array(json);
     while (ota_json_next_item(json)) {
         if (envelope->signature_count == OTA_MANIFEST_SIGNATURES_MAX)
             return OTA_E_TOO_LARGE;
-        int error = ota_fields_take(json, fields, sizeof(fields) / sizeof(fields[0]),
-                                    &envelope->signatures[envelope->signature_count++], &seen);
+        int error = ota_json_object(json, fields, sizeof(fields) / sizeof(fields[0]),
+                                    &envelope->signatures[envelope->signature_count++]);
         if (error != OTA_OK)
             return error;
     }
@@ -185,17 +163,17 @@ static int take_signatures(struct ota_json *json, void *out)
 static int parse_envelope(struct envelope *envelope, const char *buf, size_t len)
 {
     static const struct ota_field fields[] = {
-        {"payload", ota_take_string, offsetof(struct envelope, payload)},
-        {"payloadType", ota_take_string, offsetof(struct envelope, type)},
-        {"signatures", take_signatures, 0},
+        OTA_FIELD_TEXT("payload", offsetof(struct envelope, payload), NULL),
+        OTA_FIELD_TEXT("payloadType", offsetof(struct envelope, type), NULL),
+        OTA_FIELD_TAKEN("signatures", 0, take_signatures),
     };
-    uint32_t seen;
+    struct ota_json json;
 
-    int error =
-        ota_fields_read(buf, len, fields, sizeof(fields) / sizeof(fields[0]), envelope, &seen);
+    ota_json_open(&json, buf, len);
+    int error = ota_json_read(&json, fields, sizeof(fields) / sizeof(fields[0]), envelope);
     if (error != OTA_OK)
         return error;
-    if (seen != 0x7)
+    if (json.seen != 0x7)
         return OTA_E_MISSING;
     return ota_text_is(envelope->type, OTA_MANIFEST_TYPE) ? OTA_OK : OTA_E_UNSUPPORTED;
 }

@@ -5,13 +5,10 @@
 
 #include "protocol/error.h"
 #include "protocol/fields.h"
+#include "protocol/json.h"
 
-static int take_event(struct ota_json *json, void *out)
+static int parse_event(void *out, struct ota_text word)
 {
-    struct ota_text word;
-
-    if (ota_json_string(json, &word) != OTA_OK)
-        return json->error;
     for (enum ota_event event = OTA_EVENT_DOWNLOADING; event <= OTA_EVENT_LAST; event++) {
         if (ota_text_is(word, ota_event_name(event))) {
             *(enum ota_event *)out = event;
@@ -21,52 +18,35 @@ static int take_event(struct ota_json *json, void *out)
     return OTA_E_UNSUPPORTED;
 }
 
-static int take_percent(struct ota_json *json, void *out)
+static bool is_reason(struct ota_text text)
 {
-    return ota_take_bounded(json, out, 0, 100);
+    return text.len == 0 || ota_text_is_word(text);
 }
 
-static int take_events(struct ota_json *json, void *out)
+static int parse_log(void *out, struct ota_text text)
 {
-    return ota_take_bounded(json, out, 1, OTA_HEALTH_EVENTS_MAX);
+    *(struct ota_text *)out = text;
+    return text.len <= OTA_REPORT_LOG_MAX ? OTA_OK : OTA_E_RANGE;
 }
 
-static int take_fetched(struct ota_json *json, void *out)
-{
-    return ota_take_bounded(json, out, 0, UINT32_MAX);
-}
-
-static int take_reason(struct ota_json *json, void *out)
-{
-    struct ota_text *text = out;
-
-    if (ota_json_string(json, text) != OTA_OK)
-        return json->error;
-    return text->len == 0 || ota_text_is_word(*text) ? OTA_OK : OTA_E_SYNTAX;
-}
-
-static int take_log(struct ota_json *json, void *out)
-{
-    struct ota_text *text = out;
-
-    if (ota_json_string(json, text) != OTA_OK)
-        return json->error;
-    return text->len <= OTA_REPORT_LOG_MAX ? OTA_OK : OTA_E_RANGE;
-}
+static const struct ota_bounds percent_bounds = {0, 100};
+static const struct ota_bounds events_bounds = {1, OTA_HEALTH_EVENTS_MAX};
+static const struct ota_bounds fetched_bounds = {0, UINT32_MAX};
 
 /* The first FIELDS_REQUIRED of them stand in every report. */
+#define AT(member) offsetof(struct ota_report, member)
 static const struct ota_field report_fields[] = {
-    {"deployment", ota_take_deployment, offsetof(struct ota_report, deployment)},
-    {"seq", ota_take_integer, offsetof(struct ota_report, seq)},
-    {"event", take_event, offsetof(struct ota_report, event)},
-    {"version", ota_take_version, offsetof(struct ota_report, version)},
-    {"hash", ota_take_hash, offsetof(struct ota_report, hash)},
+    OTA_FIELD_TEXT("deployment", AT(deployment), ota_text_is_deployment),
+    OTA_FIELD_INTEGER("seq", AT(seq)),
+    OTA_FIELD_PARSED("event", AT(event), parse_event),
+    OTA_FIELD_PARSED("version", AT(version), ota_parse_version),
+    OTA_FIELD_PARSED("hash", AT(hash), ota_parse_hash),
 
-    {"percent", take_percent, offsetof(struct ota_report, percent)},
-    {"events", take_events, offsetof(struct ota_report, events)},
-    {"reason", take_reason, offsetof(struct ota_report, reason)},
-    {"log", take_log, offsetof(struct ota_report, log)},
-    {"fetched", take_fetched, offsetof(struct ota_report, fetched)},
+    OTA_FIELD_NUMBER("percent", AT(percent), percent_bounds),
+    OTA_FIELD_NUMBER("events", AT(events), events_bounds),
+    OTA_FIELD_TEXT("reason", AT(reason), is_reason),
+    OTA_FIELD_PARSED("log", AT(log), parse_log),
+    OTA_FIELD_NUMBER("fetched", AT(fetched), fetched_bounds),
 };
 #define FIELDS_REQUIRED 5U
 #define SEEN_PERCENT (1U << FIELDS_REQUIRED)
@@ -87,13 +67,14 @@ static bool is_complete(const struct ota_report *report, uint32_t seen)
 
 static int parse(struct ota_report *report, const char *buf, size_t len)
 {
-    uint32_t seen;
+    struct ota_json json;
 
-    int error = ota_fields_read(buf, len, report_fields,
-                                sizeof(report_fields) / sizeof(report_fields[0]), report, &seen);
+    ota_json_open(&json, buf, len);
+    int error = ota_json_read(&json, report_fields,
+                              sizeof(report_fields) / sizeof(report_fields[0]), report);
     if (error != OTA_OK)
         return error;
-    return is_complete(report, seen) ? OTA_OK : OTA_E_MISSING;
+    return is_complete(report, json.seen) ? OTA_OK : OTA_E_MISSING;
 }
 
 int ota_report_decode(struct ota_report *report, const char *buf, size_t len)

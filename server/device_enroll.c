@@ -3,6 +3,7 @@
 #include "db/keys.h"
 #include "protocol/error.h"
 #include "protocol/fields.h"
+#include "protocol/json.h"
 #include "server/api.h"
 
 struct enrolment {
@@ -13,28 +14,25 @@ struct enrolment {
     uint8_t hash[OTA_HASH_LEN];
 };
 
+#define AT(member) offsetof(struct enrolment, member)
 static const struct ota_field FIELDS[] = {
-    {"device", ota_take_device_id, offsetof(struct enrolment, device)},
-    {"product", ota_take_name, offsetof(struct enrolment, product)},
-    {"hardware", ota_take_name, offsetof(struct enrolment, hardware)},
-    {"version", ota_take_version, offsetof(struct enrolment, version)},
-    {"hash", ota_take_hash, offsetof(struct enrolment, hash)},
+    OTA_FIELD_TEXT("device", AT(device), ota_text_is_device_id),
+    OTA_FIELD_TEXT("product", AT(product), ota_text_is_name),
+    OTA_FIELD_TEXT("hardware", AT(hardware), ota_text_is_name),
+    OTA_FIELD_PARSED("version", AT(version), ota_parse_version),
+    OTA_FIELD_PARSED("hash", AT(hash), ota_parse_hash),
 };
 #define FIELD_COUNT (sizeof(FIELDS) / sizeof(FIELDS[0]))
 
 static bool read_body(struct request *rq, struct enrolment *enrolment)
 {
     const char *body = rq->body != NULL ? rq->body : "";
-    int error = ota_json_check(body, rq->len);
     struct ota_json json;
-    uint32_t seen = 0;
 
     memset(enrolment, 0, sizeof(*enrolment));
-    if (error == OTA_OK) {
-        ota_json_open(&json, body, rq->len);
-        error = ota_fields_take(&json, FIELDS, FIELD_COUNT, enrolment, &seen);
-    }
-    if (error == OTA_OK && seen != (1U << FIELD_COUNT) - 1)
+    ota_json_open(&json, body, rq->len);
+    int error = ota_json_read(&json, FIELDS, FIELD_COUNT, enrolment);
+    if (error == OTA_OK && json.seen != (1U << FIELD_COUNT) - 1)
         error = OTA_E_MISSING;
     if (error != OTA_OK)
         request_problem(rq, 400, "enrolment_malformed",

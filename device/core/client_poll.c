@@ -6,7 +6,7 @@
 #include "device/core/client_log.h"
 #include "device/port/crypto.h"
 #include "protocol/error.h"
-#include "protocol/fields.h"
+#include "protocol/json.h"
 
 #define ENROL_PATH "/device/v1/enroll"
 #define FIRST_POLL_MS_MAX 5000U /* the power comes back for a thousand devices at once */
@@ -64,11 +64,12 @@ void ota_client_enrol(struct ota_client *client)
 
 static int find_token(const char *body, size_t len, struct ota_text *token)
 {
-    static const struct ota_field token_field[] = {{"token", ota_take_string, 0}};
-    uint32_t seen;
+    static const struct ota_field token_field[] = {OTA_FIELD_TEXT("token", 0, NULL)};
+    struct ota_json json;
 
     token->len = 0;
-    int error = ota_fields_read(body, len, token_field, 1, token, &seen);
+    ota_json_open(&json, body, len);
+    int error = ota_json_read(&json, token_field, 1, token);
     if (error != OTA_OK)
         return error;
     if (token->len == 0)

@@ -54,7 +54,7 @@ test("the table of errors is that of error.h and error.c", () => {
 });
 
 test("the table of the payload has the keys that the decoder knows", () => {
-  const known = [...readFileSync("protocol/manifest.c", "utf8").matchAll(/\{"(\w+)", (?:ota_)?take_/g)]
+  const known = [...readFileSync("protocol/manifest.c", "utf8").matchAll(/OTA_FIELD_\w+\("(\w+)"/g)]
     .map(([, key]) => key)
     .filter((key) => !["base", "keyid", "payload", "payloadType", "signatures"].includes(key));
   const payload = section("Manifest").split("### Payload")[1].split("###")[0];
