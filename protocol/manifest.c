@@ -178,30 +178,6 @@ static int parse_envelope(struct envelope *envelope, const char *buf, size_t len
     return ota_text_is(envelope->type, OTA_MANIFEST_TYPE) ? OTA_OK : OTA_E_UNSUPPORTED;
 }
 
-/* The signatures of our form, out of the buffer. A signature of another form is passed over, not an
- * error: another scheme may stand beside it one day. */
-struct decoded_signature {
-    char key_id[OTA_KEY_ID_LEN];
-    uint8_t sig[OTA_SIGNATURE_RAW_LEN];
-};
-
-static size_t decode_signatures(const struct envelope *envelope,
-                                struct decoded_signature decoded[OTA_MANIFEST_SIGNATURES_MAX])
-{
-    size_t count = 0;
-
-    for (size_t i = 0; i < envelope->signature_count; i++) {
-        const struct signature *signature = &envelope->signatures[i];
-        if (signature->key_id.len != OTA_KEY_ID_LEN ||
-            ota_base64url_decode(decoded[count].sig, OTA_SIGNATURE_RAW_LEN, signature->sig) !=
-                OTA_SIGNATURE_RAW_LEN)
-            continue;
-        memcpy(decoded[count].key_id, signature->key_id.at, OTA_KEY_ID_LEN);
-        count++;
-    }
-    return count;
-}
-
 static size_t pae_head(size_t payload_len, char head[PAE_HEAD_MAX])
 {
     struct ota_out out;
@@ -213,32 +189,31 @@ static size_t pae_head(size_t payload_len, char head[PAE_HEAD_MAX])
     return out.len;
 }
 
-/* Turn buf into the PAE of the payload that it holds: nothing else in it is needed any more. The
- * payload has fewer bytes than the characters it is decoded from, and the rest of an envelope is
- * longer than the head of a PAE. Bytes, or a negative error; *head_len of them are the head. */
-static int pae_in_place(uint8_t *buf, size_t len, struct ota_text payload, size_t *head_len)
+/* Does one of the signatures hold? One of another form than ours is passed over, not an error:
+ * another scheme may stand beside it one day. */
+static bool is_signed(const struct envelope *envelope, struct ota_text payload,
+                      const struct ota_manifest_verifier *verifier)
 {
     char head[PAE_HEAD_MAX];
-    uint8_t *at = buf + (payload.at - (const char *)buf);
+    struct ota_manifest_claim claim = {.head = {head, pae_head(payload.len, head)},
+                                       .payload = payload};
 
-    int payload_len = ota_base64url_decode(at, payload.len, payload);
-    if (payload_len < 0)
-        return payload_len;
-    *head_len = pae_head((size_t)payload_len, head);
-    if (*head_len + (size_t)payload_len > len)
-        return OTA_E_SYNTAX;
-    memmove(buf + *head_len, at, (size_t)payload_len);
-    memcpy(buf, head, *head_len);
-    return (int)*head_len + payload_len;
+    for (size_t i = 0; i < envelope->signature_count; i++) {
+        const struct signature *signature = &envelope->signatures[i];
+        claim.key_id = signature->key_id;
+        if (claim.key_id.len == OTA_KEY_ID_LEN &&
+            ota_base64url_decode(claim.sig, OTA_SIGNATURE_RAW_LEN, signature->sig) ==
+                OTA_SIGNATURE_RAW_LEN &&
+            verifier->verify(verifier->ctx, &claim))
+            return true;
+    }
+    return false;
 }
 
 int ota_manifest_open(struct ota_manifest *manifest, uint8_t *buf, size_t len,
                       const struct ota_manifest_verifier *verifier)
 {
     struct envelope envelope = {0};
-    struct decoded_signature signatures[OTA_MANIFEST_SIGNATURES_MAX];
-    size_t head_len;
-    bool is_signed = false;
 
     memset(manifest, 0, sizeof(*manifest));
     if (len > OTA_MANIFEST_MAX)
@@ -247,19 +222,17 @@ int ota_manifest_open(struct ota_manifest *manifest, uint8_t *buf, size_t len,
     if (error != OTA_OK)
         return error;
 
-    size_t count = decode_signatures(&envelope, signatures);
-    int pae_len = pae_in_place(buf, len, envelope.payload, &head_len);
-    if (pae_len < 0)
-        return pae_len;
-    for (size_t i = 0; i < count && !is_signed; i++) {
-        struct ota_text key_id = {signatures[i].key_id, OTA_KEY_ID_LEN};
-        is_signed =
-            verifier->verify(verifier->ctx, key_id, buf, (size_t)pae_len, signatures[i].sig);
-    }
-    if (!is_signed)
+    /* In the place of what it is decoded from. */
+    struct ota_text payload = envelope.payload;
+    int payload_len =
+        ota_base64url_decode(buf + (payload.at - (const char *)buf), payload.len, payload);
+    if (payload_len < 0)
+        return payload_len;
+    payload.len = (size_t)payload_len;
+    if (!is_signed(&envelope, payload, verifier))
         return OTA_E_SIGNATURE;
 
-    error = parse_payload(manifest, (const char *)buf + head_len, (size_t)pae_len - head_len);
+    error = parse_payload(manifest, payload.at, payload.len);
     if (error != OTA_OK)
         memset(manifest, 0, sizeof(*manifest));
     return error;

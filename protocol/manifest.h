@@ -62,17 +62,24 @@ struct ota_manifest {
 /* The wire word ("install", ...), NULL for a value that is none. */
 const char *ota_action_name(enum ota_action action);
 
-/* Verifies an ECDSA P-256 / SHA-256 signature (raw r | s) over msg by the server key `key_id`
- * (OTA_KEY_ID_LEN characters, a hint from the envelope, not to be trusted). true only if it is
- * good. */
+/* What one signature of an envelope claims: that the server key `key_id` (OTA_KEY_ID_LEN
+ * characters, a hint, not to be trusted) signed the PAE, which is `head` and behind it `payload`.
+ */
+struct ota_manifest_claim {
+    struct ota_text key_id;
+    struct ota_text head;
+    struct ota_text payload;
+    uint8_t sig[OTA_SIGNATURE_RAW_LEN]; /* ECDSA P-256 / SHA-256, r | s */
+};
+
+/* true only if the claim is good. */
 struct ota_manifest_verifier {
-    bool (*verify)(void *ctx, struct ota_text key_id, const uint8_t *msg, size_t msg_len,
-                   const uint8_t sig[OTA_SIGNATURE_RAW_LEN]);
+    bool (*verify)(void *ctx, const struct ota_manifest_claim *claim);
     void *ctx;
 };
 
 /* Decode, verify and parse an envelope in place: `buf` (len <= OTA_MANIFEST_MAX) is overwritten and
- * holds the strings of *manifest from then on; the verifier is shown the PAE in it.
+ * holds the strings of *manifest from then on.
  * OTA_OK only when one signature was accepted and the payload is well formed; otherwise a negative
  * error and *manifest is all zero. Fields that belong to INSTALL only are to be ignored with
  * another action. Device, nonce and image rules are the caller's to check. */

@@ -174,20 +174,19 @@ void ota_client_poll(struct ota_client *client)
 /* ---- the manifest ---- */
 
 /* Any of the few keys will do; the envelope's hint is no more than that. */
-static bool verify(void *ctx, struct ota_text key_id, const uint8_t *msg, size_t msg_len,
-                   const uint8_t sig[OTA_SIGNATURE_RAW_LEN])
+static bool verify(void *ctx, const struct ota_manifest_claim *claim)
 {
     const struct ota_client *client = ctx;
     struct ota_sha256 sha;
     uint8_t hash[OTA_HASH_LEN];
 
-    (void)key_id;
     ota_sha256_init(&sha);
-    ota_sha256_update(&sha, msg, msg_len);
+    ota_sha256_update(&sha, claim->head.at, claim->head.len);
+    ota_sha256_update(&sha, claim->payload.at, claim->payload.len);
     ota_sha256_final(&sha, hash);
     for (uint32_t i = 0; i < client->config->server_key_count; i++) {
         ota_client_feed(client);
-        if (ota_p256_verify_raw(client->config->server_keys[i], hash, sig))
+        if (ota_p256_verify_raw(client->config->server_keys[i], hash, claim->sig))
             return true;
     }
     return false;

@@ -10,13 +10,11 @@
 #include "protocol/manifest.h"
 #include "tests/fuzz/fuzz.h"
 
-static bool believe(void *ctx, struct ota_text key_id, const uint8_t *msg, size_t msg_len,
-                    const uint8_t sig[OTA_SIGNATURE_RAW_LEN])
+static bool believe(void *ctx, const struct ota_manifest_claim *claim)
 {
     (void)ctx;
-    (void)sig;
-    fuzz_require(key_id.len == OTA_KEY_ID_LEN);
-    fuzz_require(msg_len > 7 && memcmp(msg, "DSSEv1 ", 7) == 0);
+    fuzz_require(claim->key_id.len == OTA_KEY_ID_LEN);
+    fuzz_require(claim->head.len > 7 && memcmp(claim->head.at, "DSSEv1 ", 7) == 0);
     return true;
 }
 

@@ -23,27 +23,25 @@ static int drop_keys(void **state)
     return 0;
 }
 
-static bool verify(void *ctx, struct ota_text key_id, const uint8_t *msg, size_t msg_len,
-                   const uint8_t sig[OTA_SIGNATURE_RAW_LEN])
+static bool verify(void *ctx, const struct ota_manifest_claim *claim)
 {
     const struct p256_key *key = ctx;
+    uint8_t msg[OTA_MANIFEST_MAX + 64];
     uint8_t hash[OTA_HASH_LEN];
 
-    assert_int_equal(key_id.len, OTA_KEY_ID_LEN);
-    if (!ota_text_is(key_id, key->key_id))
+    assert_int_equal(claim->key_id.len, OTA_KEY_ID_LEN);
+    if (!ota_text_is(claim->key_id, key->key_id))
         return false;
-    p256_sha256(msg, msg_len, hash);
-    return p256_verify_raw(key, hash, sig);
+    memcpy(msg, claim->head.at, claim->head.len);
+    memcpy(msg + claim->head.len, claim->payload.at, claim->payload.len);
+    p256_sha256(msg, claim->head.len + claim->payload.len, hash);
+    return p256_verify_raw(key, hash, claim->sig);
 }
 
-static bool believe(void *ctx, struct ota_text key_id, const uint8_t *msg, size_t msg_len,
-                    const uint8_t sig[OTA_SIGNATURE_RAW_LEN])
+static bool believe(void *ctx, const struct ota_manifest_claim *claim)
 {
     (void)ctx;
-    (void)key_id;
-    (void)msg;
-    (void)msg_len;
-    (void)sig;
+    (void)claim;
     return true;
 }
 
