@@ -17,12 +17,11 @@
 _Static_assert(sizeof(((union ota_client_work *)0)->ask) <= OTA_MANIFEST_MAX,
                "a request costs no memory beyond the answer's");
 
-static const struct ota_client_kind *const kinds[EXCHANGES] = {
-    [EXCHANGE_ENROL] = &ota_client_enrol_kind,
-    [EXCHANGE_MANIFEST] = &ota_client_manifest_kind,
-    [EXCHANGE_WAIT] = &ota_client_wait_kind,
-    [EXCHANGE_REPORT] = &ota_client_report_kind,
-    [EXCHANGE_FIRMWARE] = &ota_client_firmware_kind,
+/* Whose an exchange is; another may begin in it. */
+static void (*const ends[EXCHANGES])(struct ota_client *client, int error) = {
+    [EXCHANGE_ENROL] = ota_client_enrol_end,       [EXCHANGE_MANIFEST] = ota_client_manifest_end,
+    [EXCHANGE_WAIT] = ota_client_wait_end,         [EXCHANGE_REPORT] = ota_client_report_end,
+    [EXCHANGE_FIRMWARE] = ota_client_firmware_end,
 };
 
 /* ---- time ---- */
@@ -103,10 +102,10 @@ struct ota_http_request *ota_client_ask(struct ota_client *client, const char *m
 
 static void end(struct ota_client *client, int error)
 {
-    const struct ota_client_kind *kind = kinds[client->exchange];
+    uint8_t exchange = client->exchange;
 
     client->exchange = EXCHANGE_NONE;
-    kind->end(client, error);
+    ends[exchange](client, error);
 }
 
 void ota_client_begin(struct ota_client *client, enum client_exchange exchange)
@@ -121,6 +120,14 @@ void ota_client_begin(struct ota_client *client, enum client_exchange exchange)
     int error = transport->start(transport->ctx, &client->work.ask.request);
     if (error != OTA_OK)
         end(client, error);
+}
+
+static void give_up(struct ota_client *client, int error)
+{
+    const struct ota_transport *transport = client->config->transport;
+
+    transport->abort(transport->ctx);
+    end(client, error);
 }
 
 void ota_client_cancel(struct ota_client *client)
@@ -151,7 +158,12 @@ int ota_client_status_error(const struct ota_client *client, int wanted)
 
 /* ---- the answer ---- */
 
-static int take_head(struct ota_client *client, const struct ota_client_kind *kind)
+static bool is_firmware(const struct ota_client *client)
+{
+    return client->exchange == EXCHANGE_FIRMWARE;
+}
+
+static int take_head(struct ota_client *client)
 {
     const struct ota_http_response *response = &client->work.ask.response;
 
@@ -159,21 +171,20 @@ static int take_head(struct ota_client *client, const struct ota_client_kind *ki
     client->status = (int16_t)response->status;
     if (response->has_retry_after)
         client->retry_after_seconds = response->retry_after_seconds;
-    return kind->head != NULL ? kind->head(client, response) : OTA_OK;
+    return is_firmware(client) ? ota_client_firmware_head(client, response) : OTA_OK;
 }
 
-static int take_body(struct ota_client *client, const struct ota_client_kind *kind, size_t len)
+static int take_body(struct ota_client *client, size_t len)
 {
-    if (kind->body != NULL)
-        return kind->body(client, len);
+    if (is_firmware(client))
+        return ota_client_firmware_body(client, len);
     if (client->answer_len == sizeof client->work.answer)
         return OTA_E_TOO_LARGE;
     client->answer_len = (uint16_t)(client->answer_len + len);
     return OTA_OK;
 }
 
-static int poll_transport(struct ota_client *client, const struct ota_client_kind *kind,
-                          size_t *len)
+static int poll_transport(struct ota_client *client, size_t *len)
 {
     const struct ota_transport *transport = client->config->transport;
     uint8_t beyond; /* takes the byte that is too many */
@@ -183,52 +194,49 @@ static int poll_transport(struct ota_client *client, const struct ota_client_kin
     if (*len == 0) {
         buf = &beyond;
         *len = sizeof beyond;
-    } else if (kind->streams && *len > OTA_CLIENT_CHUNK_LEN) {
+    } else if (is_firmware(client) && *len > OTA_CLIENT_CHUNK_LEN) {
         *len = OTA_CLIENT_CHUNK_LEN;
     }
     return transport->poll(transport->ctx, &client->work.ask.response, buf, len);
 }
 
-static bool is_late(const struct ota_client *client, const struct ota_client_kind *kind)
+/* The head of firmware has the same deadline; its body has a rate. */
+static bool is_late(const struct ota_client *client)
 {
     uint32_t most_ms = OTA_CLIENT_ANSWER_MS_MAX;
 
     if (client->exchange == EXCHANGE_WAIT)
         most_ms += client->wait_ms;
-    return !(kind->streams && client->headed) && client->now_ms - client->exchange_ms >= most_ms;
+    return !(is_firmware(client) && client->headed) &&
+           client->now_ms - client->exchange_ms >= most_ms;
 }
 
 uint32_t ota_client_advance(struct ota_client *client)
 {
-    const struct ota_transport *transport = client->config->transport;
-    const struct ota_client_kind *kind = kinds[client->exchange];
     size_t len;
 
-    int error = kind->work != NULL ? kind->work(client) : OTA_OK;
+    int error = is_firmware(client) ? ota_client_firmware_work(client) : OTA_OK;
     if (error > 0)
         return 0;
     if (error < 0) {
-        transport->abort(transport->ctx);
-        end(client, error);
+        give_up(client, error);
         return 0;
     }
-    int event = poll_transport(client, kind, &len);
+    int event = poll_transport(client, &len);
     if (event == OTA_HTTP_HEAD)
-        error = take_head(client, kind);
+        error = take_head(client);
     else if (event == OTA_HTTP_BODY)
-        error = take_body(client, kind, len);
-    else if (event == OTA_HTTP_BUSY && kind->streams && client->headed)
-        error = kind->body(client, 0);
-    if (error == OTA_OK && is_late(client, kind))
+        error = take_body(client, len);
+    else if (event == OTA_HTTP_BUSY && is_firmware(client) && client->headed)
+        error = ota_client_firmware_body(client, 0);
+    if (error == OTA_OK && is_late(client))
         error = OTA_E_TIMEOUT;
 
-    if (event < 0 || event == OTA_HTTP_DONE) {
+    if (event < 0 || event == OTA_HTTP_DONE)
         end(client, event < 0 ? event : OTA_OK);
-    } else if (error != OTA_OK) {
-        transport->abort(transport->ctx);
-        end(client, error);
-    } else if (event == OTA_HTTP_BUSY) {
+    else if (error != OTA_OK)
+        give_up(client, error);
+    else if (event == OTA_HTTP_BUSY)
         return client->exchange == EXCHANGE_WAIT && !client->headed ? NEWS_MS : WAIT_MS;
-    }
     return 0;
 }

@@ -1,6 +1,6 @@
 /*
- * One exchange with the server at a time: ask, gather or stream the answer, hand the end to whose
- * it is; and when to try again.
+ * One exchange with the server at a time: ask, gather the answer, hand the end to whose it is; and
+ * when to try again. Firmware is not gathered: client_fetch.c has its pieces as they come.
  */
 #ifndef OTA_DEVICE_CORE_CLIENT_EXCHANGE_H
 #define OTA_DEVICE_CORE_CLIENT_EXCHANGE_H
@@ -20,21 +20,6 @@ enum client_exchange {
     EXCHANGES
 };
 
-/* What an exchange of a kind does with its answer. */
-struct ota_client_kind {
-    /* The head is there; a negative error ends the exchange. NULL: any head will do. */
-    int (*head)(struct ota_client *client, const struct ota_http_response *response);
-    /* `len` bytes were added at work.answer + answer_len. A negative error ends the exchange.
-     * NULL: they are gathered there up to OTA_MANIFEST_MAX. */
-    int (*body)(struct ota_client *client, size_t len);
-    /* What is left to do with the bytes that body() took: 1 for more, then no others are taken; 0,
-     * or a negative error that ends the exchange. NULL: nothing. */
-    int (*work)(struct ota_client *client);
-    /* Over, whole (error 0, client->status says how it went) or not. Another may begin here. */
-    void (*end)(struct ota_client *client, int error);
-    bool streams; /* no deadline for the whole of it: body() watches the rate */
-};
-
 /* The provisioned token, or the one of the journal in work.ask; NULL without one. */
 const char *ota_client_token(struct ota_client *client);
 
@@ -42,7 +27,7 @@ const char *ota_client_token(struct ota_client *client);
  * the path in work.ask or names another, then begins. */
 struct ota_http_request *ota_client_ask(struct ota_client *client, const char *method);
 
-/* Start it. On failure the kind's end() is called, so that there is one place for failures. */
+/* Start it. On failure its end is called, so that there is one place for failures. */
 void ota_client_begin(struct ota_client *client, enum client_exchange exchange);
 
 /* Advance the exchange under way by one event. Milliseconds until it wants to be called again. */

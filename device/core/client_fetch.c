@@ -101,7 +101,7 @@ static int check_etag(struct ota_client *client, struct ota_update *update,
     return ota_client_update_store(client, update);
 }
 
-static int firmware_head(struct ota_client *client, const struct ota_http_response *response)
+int ota_client_firmware_head(struct ota_client *client, const struct ota_http_response *response)
 {
     struct ota_update update;
 
@@ -138,7 +138,7 @@ static int check_rate(struct ota_client *client)
     return OTA_OK;
 }
 
-static int firmware_body(struct ota_client *client, size_t len)
+int ota_client_firmware_body(struct ota_client *client, size_t len)
 {
     uint32_t excess = len > client->range_left ? (uint32_t)len - client->range_left : 0;
     uint32_t take = (uint32_t)len - excess;
@@ -154,7 +154,8 @@ static int firmware_body(struct ota_client *client, size_t len)
         memmove(client->work.answer, client->work.answer + skip, take);
     }
     if (client->patched)
-        client->answer_len = (uint16_t)(client->answer_len + take); /* firmware_work() goes on */
+        client->answer_len =
+            (uint16_t)(client->answer_len + take); /* ota_client_firmware_work() goes on */
     else if (take > 0)
         error = ota_client_slot_program(client, take);
     if (error == OTA_OK && excess > 0)
@@ -163,7 +164,7 @@ static int firmware_body(struct ota_client *client, size_t len)
 }
 
 /* Decoding takes its time, which is not the network's. */
-static int firmware_work(struct ota_client *client)
+int ota_client_firmware_work(struct ota_client *client)
 {
     if (!client->patched || !client->headed)
         return 0;
@@ -248,7 +249,7 @@ static bool has_come_on(const struct ota_client *client)
            (delta_of(client)->resumed && client->file_at > client->before);
 }
 
-static void firmware_end(struct ota_client *client, int error)
+void ota_client_firmware_end(struct ota_client *client, int error)
 {
     if (error == OTA_E_CANCELLED)
         return; /* start_over() has said what comes next */
@@ -263,12 +264,6 @@ static void firmware_end(struct ota_client *client, int error)
     if (error != OTA_OK)
         fetch_failed(client, error);
 }
-
-const struct ota_client_kind ota_client_firmware_kind = {.head = firmware_head,
-                                                         .body = firmware_body,
-                                                         .work = firmware_work,
-                                                         .end = firmware_end,
-                                                         .streams = true};
 
 void ota_client_fetch(struct ota_client *client, const struct ota_update *update)
 {

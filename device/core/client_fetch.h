@@ -11,6 +11,13 @@
 /* Ask for the next piece of what `update` names. Slot and patch are opened. */
 void ota_client_fetch(struct ota_client *client, const struct ota_update *update);
 
-extern const struct ota_client_kind ota_client_firmware_kind;
+/* What the answer brings. A negative error ends the exchange. */
+int ota_client_firmware_head(struct ota_client *client, const struct ota_http_response *response);
+/* `len` bytes were added at work.answer + answer_len; 0: none came, watch the rate. */
+int ota_client_firmware_body(struct ota_client *client, size_t len);
+/* What is left to do with the bytes that came: 1 for more, then no others are taken, or 0. */
+int ota_client_firmware_work(struct ota_client *client);
+/* The exchange is over, whole (error 0, client->status says how it went) or not. */
+void ota_client_firmware_end(struct ota_client *client, int error);
 
 #endif

@@ -77,7 +77,7 @@ static int find_token(const char *body, size_t len, struct ota_text *token)
     return token->len <= OTA_DEVICE_TOKEN_MAX ? OTA_OK : OTA_E_TOO_LARGE;
 }
 
-static void enrol_end(struct ota_client *client, int error)
+void ota_client_enrol_end(struct ota_client *client, int error)
 {
     struct ota_text token;
 
@@ -96,8 +96,6 @@ static void enrol_end(struct ota_client *client, int error)
     client->poll_failures = 0;
     client->poll_due_ms = client->now_ms;
 }
-
-const struct ota_client_kind ota_client_enrol_kind = {.end = enrol_end};
 
 /* ---- asking for the manifest ---- */
 
@@ -248,7 +246,7 @@ static void act(struct ota_client *client, const struct ota_manifest *manifest)
         client->poll_due_ms = due_ms;
 }
 
-static void manifest_end(struct ota_client *client, int error)
+void ota_client_manifest_end(struct ota_client *client, int error)
 {
     struct ota_manifest manifest;
 
@@ -268,5 +266,3 @@ static void manifest_end(struct ota_client *client, int error)
     note_verified(client, &manifest);
     act(client, &manifest);
 }
-
-const struct ota_client_kind ota_client_manifest_kind = {.end = manifest_end};

@@ -14,7 +14,8 @@ void ota_client_poll(struct ota_client *client);
 void ota_client_ask_manifest(struct ota_client *client, enum client_exchange exchange,
                              uint32_t wait_seconds);
 
-extern const struct ota_client_kind ota_client_enrol_kind;
-extern const struct ota_client_kind ota_client_manifest_kind;
+/* The exchange is over, whole (error 0, client->status says how it went) or not. */
+void ota_client_enrol_end(struct ota_client *client, int error);
+void ota_client_manifest_end(struct ota_client *client, int error);
 
 #endif

@@ -197,7 +197,7 @@ static void forget_sent(struct ota_client *client)
             forget(client, slot);
 }
 
-static void report_end(struct ota_client *client, int error)
+void ota_client_report_end(struct ota_client *client, int error)
 {
     if (error == OTA_OK && is_final(client->status)) {
         if (client->status >= 400)
@@ -211,5 +211,3 @@ static void report_end(struct ota_client *client, int error)
     ota_client_log_error(client, "report", error);
     client->report_due_ms = ota_client_retry_ms(client, &client->report_failures);
 }
-
-const struct ota_client_kind ota_client_report_kind = {.end = report_end};

@@ -33,6 +33,7 @@ void ota_client_report_progress(struct ota_client *client, const struct ota_upda
 
 uint32_t ota_client_report_count(const struct ota_client *client);
 
-extern const struct ota_client_kind ota_client_report_kind;
+/* The exchange is over, whole (error 0, client->status says how it went) or not. */
+void ota_client_report_end(struct ota_client *client, int error);
 
 #endif

@@ -45,13 +45,13 @@ void ota_client_wait(struct ota_client *client)
 
 /* What ends a wait before half its time without being news is a server that holds nothing, or
  * something in between that cuts: then the waits are spaced more and more. */
-static void wait_end(struct ota_client *client, int error)
+void ota_client_wait_end(struct ota_client *client, int error)
 {
     bool early = client->now_ms - client->exchange_ms < client->wait_ms / 2;
     bool good = error == OTA_OK && client->status == 204 && !early;
 
     if (error == OTA_OK && client->status == 200) {
-        ota_client_manifest_kind.end(client, error);
+        ota_client_manifest_end(client, error);
         good = client->poll_failures == 0 && (!early || client->action != client->told);
     }
     if (good)
@@ -59,5 +59,3 @@ static void wait_end(struct ota_client *client, int error)
     client->wait_due_ms = good ? client->now_ms + ota_client_random(client, PAUSE_MS_MAX)
                                : ota_client_retry_ms(client, &client->wait_failures);
 }
-
-const struct ota_client_kind ota_client_wait_kind = {.end = wait_end};

@@ -12,6 +12,7 @@
 bool ota_client_may_wait(const struct ota_client *client);
 void ota_client_wait(struct ota_client *client);
 
-extern const struct ota_client_kind ota_client_wait_kind;
+/* The exchange is over, whole (error 0, client->status says how it went) or not. */
+void ota_client_wait_end(struct ota_client *client, int error);
 
 #endif
