@@ -38,13 +38,13 @@ void ota_json_out_text(struct ota_out *out, const char *key, struct ota_text val
 void ota_json_out_integer(struct ota_out *out, const char *key, uint64_t value)
 {
     begin(out, key);
-    ota_out_put_number(out, value);
+    ota_out_put_number(out, "", value);
 }
 
 void ota_json_out_hex(struct ota_out *out, const char *key, const uint8_t *bytes, size_t len)
 {
     begin_string(out, key);
-    ota_out_put_hex(out, bytes, len);
+    ota_out_put_hex(out, "", bytes, len);
     end_string(out);
 }
 

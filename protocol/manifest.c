@@ -183,8 +183,7 @@ static size_t pae_head(size_t payload_len, char head[PAE_HEAD_MAX])
     struct ota_out out;
 
     ota_out_open(&out, head, PAE_HEAD_MAX);
-    ota_out_put(&out, PAE_TYPE);
-    ota_out_put_number(&out, payload_len);
+    ota_out_put_number(&out, PAE_TYPE, payload_len);
     ota_out_put_char(&out, ' ');
     return out.len;
 }

@@ -50,8 +50,7 @@ void ota_client_log_error(struct ota_client *client, const char *what, int error
 
     ota_out_open(&line, buf, LINE_MAX);
     ota_out_put(&line, what);
-    ota_out_put(&line, ": ");
-    ota_out_put(&line, ota_error_name(error));
+    ota_out_put_text(&line, ": ", ota_error_name(error));
     put_line(client, &line);
 }
 
@@ -62,7 +61,6 @@ void ota_client_log_number(struct ota_client *client, const char *what, uint32_t
 
     ota_out_open(&line, buf, LINE_MAX);
     ota_out_put(&line, what);
-    ota_out_put_char(&line, ' ');
-    ota_out_put_number(&line, number);
+    ota_out_put_number(&line, " ", number);
     put_line(client, &line);
 }

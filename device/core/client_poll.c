@@ -109,15 +109,13 @@ static void put_wishes(struct ota_out *path, struct ota_client *client)
         wishes->postpone_seconds = 0;
     if (wishes->opt_out)
         ota_out_put(path, "&opt_out=1");
-    if (wishes->postpone_seconds != 0) {
-        ota_out_put(path, "&postpone=");
-        ota_out_put_number(path, ((uint32_t)left_ms + 999U) / 1000U);
-    }
+    if (wishes->postpone_seconds != 0)
+        ota_out_put_number(path, "&postpone=", ((uint32_t)left_ms + 999U) / 1000U);
     if (wishes->has_utc_offset) {
         int minutes = wishes->utc_offset_minutes;
 
-        ota_out_put(path, minutes < 0 ? "&utc_offset=-" : "&utc_offset=");
-        ota_out_put_number(path, (uint32_t)(minutes < 0 ? -minutes : minutes));
+        ota_out_put_number(path, minutes < 0 ? "&utc_offset=-" : "&utc_offset=",
+                           (uint32_t)(minutes < 0 ? -minutes : minutes));
     }
 }
 
@@ -126,18 +124,13 @@ static bool put_path(struct ota_client *client, bool wait)
     struct ota_out path;
 
     ota_out_open(&path, client->work.ask.path, OTA_CLIENT_PATH_MAX);
-    ota_out_put(&path, "/device/v1/manifest?nonce=");
-    ota_out_put_hex(&path, client->nonce, sizeof client->nonce);
-    ota_out_put(&path, "&product=");
-    ota_out_put(&path, client->config->product);
-    ota_out_put(&path, "&hardware=");
-    ota_out_put(&path, client->config->hardware);
+    ota_out_put_hex(&path, "/device/v1/manifest?nonce=", client->nonce, sizeof client->nonce);
+    ota_out_put_text(&path, "&product=", client->config->product);
+    ota_out_put_text(&path, "&hardware=", client->config->hardware);
     ota_out_put(&path, "&version=");
     ota_out_put_version(&path, &client->version, "%2B"); /* '+' would read as a space */
-    ota_out_put(&path, "&hash=");
-    ota_out_put_hex(&path, client->hash, OTA_HASH_LEN);
-    ota_out_put(&path, "&counter=");
-    ota_out_put_number(&path, client->counter);
+    ota_out_put_hex(&path, "&hash=", client->hash, OTA_HASH_LEN);
+    ota_out_put_number(&path, "&counter=", client->counter);
     if (client->boot_phase == OTA_BOOT_TRIAL)
         ota_out_put(&path, "&trial=1");
     put_wishes(&path, client);
