@@ -2,8 +2,10 @@
 
 #include <string.h>
 
-#include "device/core/client_log.h"
+#include "device/core/client_download.h"
 #include "device/core/client_exchange.h"
+#include "device/core/client_log.h"
+#include "device/core/client_report.h"
 #include "device/core/client_slot.h"
 #include "device/port/crypto.h"
 #include "protocol/error.h"
@@ -50,6 +52,28 @@ static int write_result(void *ctx, uint32_t offset, const void *buf, size_t len)
 }
 
 /* ---- beginning ---- */
+
+static bool has_base(const struct ota_client *client, const struct ota_manifest_delta *patch)
+{
+    static const uint8_t none[OTA_HASH_LEN];
+
+    return memcmp(patch->base_hash, none, OTA_HASH_LEN) == 0 ||
+           memcmp(patch->base_hash, client->hash, OTA_HASH_LEN) == 0;
+}
+
+static void choose(struct ota_client *client, struct ota_update *update,
+                   const struct ota_manifest_delta *patch)
+{
+    if (!has_base(client, patch)) {
+        ota_client_log_error(client, "patch", OTA_E_DELTA_BASE);
+        (void)ota_client_report(client, update, OTA_EVENT_DOWNLOADING, 0,
+                                ota_error_name(OTA_E_DELTA_BASE));
+        return;
+    }
+    update->file = OTA_UPDATE_PATCH;
+    update->file_len = patch->patch_len;
+    ota_client_update_copy(update->url, patch->url);
+}
 
 static void open_delta(struct ota_client *client)
 {
@@ -100,6 +124,31 @@ static int check_header(const struct ota_client *client)
     if (header->result_len != client->image_len || header->patch_len != client->file_len)
         return OTA_E_DELTA_BLOCK;
     return header->base_len == 0 ? OTA_OK : check_base(client, header);
+}
+
+/* ---- giving it up ---- */
+
+static int forget(struct ota_client *client)
+{
+    uint8_t none;
+
+    delta_of(client)->open = false;
+    if (ota_journal_read(&client->journal, OTA_RECORD_DELTA, &none, sizeof none) == OTA_E_NOT_FOUND)
+        return OTA_OK;
+    return ota_journal_write(&client->journal, OTA_RECORD_DELTA, NULL, 0) == OTA_OK ? OTA_OK
+                                                                                    : OTA_E_FLASH;
+}
+
+static void detour(struct ota_client *client, struct ota_update *update, int reason)
+{
+    ota_client_log_error(client, "patch", reason);
+    (void)ota_client_report(client, update, OTA_EVENT_DOWNLOADING,
+                            ota_client_download_percent(client), ota_error_name(reason));
+    update->file = OTA_UPDATE_REFUSED;
+    update->etag[0] = '\0';
+    if (forget(client) != OTA_OK || ota_client_update_store(client, update) != OTA_OK)
+        ota_client_update_end(client, update, OTA_EVENT_FAILED, OTA_E_FLASH);
+    client->poll_due_ms = client->now_ms;
 }
 
 /* ---- decoding ---- */
@@ -156,11 +205,18 @@ static int step(struct ota_client *client)
             error = event;
     }
     if (error == OTA_E_STATE) /* flash doesn't have what the checkpoint stands on */
-        (void)ota_client_forget_patch(client);
+        (void)forget(client);
     return error == OTA_OK ? 1 : error;
 }
 
-static const struct ota_client_delta_use delta_use = {open_delta, wants, step};
+static const struct ota_client_delta_use delta_use = {
+    .choose = choose,
+    .open = open_delta,
+    .wants = wants,
+    .step = step,
+    .forget = forget,
+    .detour = detour,
+};
 
 struct ota_client_delta *ota_client_delta_init(struct ota_client_delta *delta)
 {

@@ -14,10 +14,14 @@
 #define OTA_DEVICE_CORE_CLIENT_DELTA_H
 
 #include "device/core/client.h"
+#include "device/core/client_update.h"
 #include "protocol/delta.h"
 
 /* What the client does with a patch; private to device/core/client*.c. */
 struct ota_client_delta_use {
+    /* Name the patch in *update, if it is for the image that runs; else tell the server. */
+    void (*choose)(struct ota_client *client, struct ota_update *update,
+                   const struct ota_manifest_delta *patch);
     /* Begin, or go on at the checkpoint in the journal; uses work.answer. The slot is located. */
     void (*open)(struct ota_client *client);
     /* The byte of the patch that comes next. */
@@ -25,6 +29,11 @@ struct ota_client_delta_use {
     /* Decode from what work.answer holds, a bounded step. 1: there is more to do, 0: more bytes are
      * needed or the image is whole, or a negative error. */
     int (*step)(struct ota_client *client);
+    /* A patch begins anew at its first byte; what it wrote stays. OTA_OK or OTA_E_FLASH. */
+    int (*forget)(struct ota_client *client);
+    /* The patch is no good: the next manifest, asked for at once, tells where the image is. What is
+     * in flash stays. */
+    void (*detour)(struct ota_client *client, struct ota_update *update, int reason);
 };
 
 struct ota_client_delta {

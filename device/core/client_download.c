@@ -50,12 +50,6 @@ static int check_offer(const struct ota_client *client, const struct ota_manifes
     return is_released(client, manifest) ? OTA_OK : OTA_E_SIGNATURE;
 }
 
-static void copy_text(char *to, struct ota_text from)
-{
-    memcpy(to, from.at, from.len);
-    to[from.len] = '\0';
-}
-
 static void fill_update(struct ota_update *update, const struct ota_manifest *manifest)
 {
     memset(update, 0, sizeof *update);
@@ -65,34 +59,22 @@ static void fill_update(struct ota_update *update, const struct ota_manifest *ma
     update->counter = manifest->counter;
     update->version = manifest->version;
     memcpy(update->hash, manifest->hash, OTA_HASH_LEN);
-    copy_text(update->deployment, manifest->deployment);
+    ota_client_update_copy(update->deployment, manifest->deployment);
     update->file_len = manifest->image_len;
-    copy_text(update->url, manifest->url);
-}
-
-static bool has_base(const struct ota_client *client, const struct ota_manifest_delta *delta)
-{
-    static const uint8_t none[OTA_HASH_LEN];
-
-    return memcmp(delta->base_hash, none, OTA_HASH_LEN) == 0 ||
-           memcmp(delta->base_hash, client->hash, OTA_HASH_LEN) == 0;
+    ota_client_update_copy(update->url, manifest->url);
 }
 
 /* Rather the patch that the manifest names, if we can use it. */
 static void choose_file(struct ota_client *client, struct ota_update *update,
                         const struct ota_manifest *manifest)
 {
-    if (client->config->delta == NULL || manifest->delta.url.len == 0)
-        return;
-    if (!has_base(client, &manifest->delta)) {
-        ota_client_log_error(client, "patch", OTA_E_DELTA_BASE);
-        (void)ota_client_report(client, update, OTA_EVENT_DOWNLOADING, 0,
-                                ota_error_name(OTA_E_DELTA_BASE));
-        return;
-    }
-    update->file = OTA_UPDATE_PATCH;
-    update->file_len = manifest->delta.patch_len;
-    copy_text(update->url, manifest->delta.url);
+    if (client->config->delta != NULL && manifest->delta.url.len > 0)
+        client->config->delta->use->choose(client, update, &manifest->delta);
+}
+
+static int forget_patch(struct ota_client *client)
+{
+    return client->config->delta != NULL ? client->config->delta->use->forget(client) : OTA_OK;
 }
 
 static bool is_same_image(const struct ota_update *update, const struct ota_manifest *manifest)
@@ -115,7 +97,7 @@ static int forget_bytes(struct ota_client *client)
     client->ready = false;
     client->located = false;
     int error = ota_client_slot_forget(client);
-    return error == OTA_OK ? ota_client_forget_patch(client) : error;
+    return error == OTA_OK ? forget_patch(client) : error;
 }
 
 static bool is_known(const struct ota_update *update, const struct ota_manifest *manifest)
@@ -139,7 +121,7 @@ static int take_up(struct ota_client *client, struct ota_update *update,
     if (!keep)
         error = forget_bytes(client);
     else if (strcmp(update->url, old.url) != 0)
-        error = ota_client_forget_patch(client);
+        error = forget_patch(client);
     else
         memcpy(update->etag, old.etag, sizeof update->etag);
     if (error != OTA_OK)
@@ -212,7 +194,7 @@ void ota_client_download_cancel(struct ota_client *client, struct ota_text deplo
         /* Withdrawn before we heard of it: say so once, and remember. */
         memset(&update, 0, sizeof update);
         update.layout = OTA_UPDATE_LAYOUT;
-        copy_text(update.deployment, deployment);
+        ota_client_update_copy(update.deployment, deployment);
     } else if (update.stage != OTA_UPDATE_ACTIVE) {
         return;
     }
@@ -222,11 +204,11 @@ void ota_client_download_cancel(struct ota_client *client, struct ota_text deplo
 /* ---- the next piece ---- */
 
 /* In 32 bits: of images beyond 42 MB a little less than exact. */
-static uint32_t percent_of(uint32_t position, uint32_t len)
+uint32_t ota_client_download_percent(const struct ota_client *client)
 {
-    if (len > UINT32_MAX / 100)
-        return position / (len / 100);
-    return position * 100 / len;
+    if (client->image_len > UINT32_MAX / 100)
+        return client->position / (client->image_len / 100);
+    return client->position * 100 / client->image_len;
 }
 
 void ota_client_download_start_over(struct ota_client *client, struct ota_update *update,
@@ -243,20 +225,6 @@ void ota_client_download_start_over(struct ota_client *client, struct ota_update
         ota_client_update_end(client, update, OTA_EVENT_FAILED, OTA_E_FLASH);
 }
 
-void ota_client_download_detour(struct ota_client *client, struct ota_update *update, int reason)
-{
-    ota_client_log_error(client, "patch", reason);
-    (void)ota_client_report(client, update, OTA_EVENT_DOWNLOADING,
-                            percent_of(client->position, update->image_len),
-                            ota_error_name(reason));
-    update->file = OTA_UPDATE_REFUSED;
-    update->etag[0] = '\0';
-    if (ota_client_forget_patch(client) != OTA_OK ||
-        ota_client_update_store(client, update) != OTA_OK)
-        ota_client_update_end(client, update, OTA_EVENT_FAILED, OTA_E_FLASH);
-    client->poll_due_ms = client->now_ms;
-}
-
 static void verify(struct ota_client *client, struct ota_update *update)
 {
     bool bytes_wrong;
@@ -267,7 +235,7 @@ static void verify(struct ota_client *client, struct ota_update *update)
         client->ready = true;
         client->poll_due_ms = client->now_ms; /* does the server still want it? */
     } else if (bytes_wrong && client->patched && forget_bytes(client) == OTA_OK) {
-        ota_client_download_detour(client, update, error);
+        client->config->delta->use->detour(client, update, error);
     } else if (bytes_wrong) {
         ota_client_download_start_over(client, update, 1, error);
     } else {
@@ -307,7 +275,7 @@ void ota_client_download_step(struct ota_client *client)
         ota_client_download_start_over(client, &update, 1, error);
         return;
     }
-    uint32_t percent = percent_of(client->position, update.image_len);
+    uint32_t percent = ota_client_download_percent(client);
     uint8_t quarter = (uint8_t)(percent / PERCENT_STEP);
     if (client->position == update.image_len) {
         verify(client, &update);

@@ -27,8 +27,8 @@ void ota_client_download_step(struct ota_client *client);
  * `reason`. */
 void ota_client_download_start_over(struct ota_client *client, struct ota_update *update,
                                     unsigned tries, int reason);
-/* The patch is no good: the next manifest, asked for at once, tells where the image is. What is in
- * flash stays. */
-void ota_client_download_detour(struct ota_client *client, struct ota_update *update, int reason);
+
+/* How far the download is. */
+uint32_t ota_client_download_percent(const struct ota_client *client);
 
 #endif

@@ -235,7 +235,7 @@ static void fetch_failed(struct ota_client *client, int error)
     if (!hopeless)
         ota_client_download_start_over(client, &update, 1, error);
     else if (client->patched)
-        ota_client_download_detour(client, &update, error);
+        delta_of(client)->use->detour(client, &update, error);
     else
         ota_client_update_end(client, &update, OTA_EVENT_FAILED, error);
 }

@@ -2,7 +2,6 @@
 
 #include <string.h>
 
-#include "device/core/client_delta.h"
 #include "device/core/client_exchange.h"
 #include "protocol/error.h"
 
@@ -25,18 +24,6 @@ int ota_client_slot_forget(struct ota_client *client)
     return ota_journal_write(&client->journal, OTA_RECORD_PROGRESS, NULL, 0) == OTA_OK
                ? OTA_OK
                : OTA_E_FLASH;
-}
-
-int ota_client_forget_patch(struct ota_client *client)
-{
-    uint8_t none;
-
-    if (client->config->delta != NULL)
-        client->config->delta->open = false;
-    if (ota_journal_read(&client->journal, OTA_RECORD_DELTA, &none, sizeof none) == OTA_E_NOT_FOUND)
-        return OTA_OK;
-    return ota_journal_write(&client->journal, OTA_RECORD_DELTA, NULL, 0) == OTA_OK ? OTA_OK
-                                                                                    : OTA_E_FLASH;
 }
 
 /* ---- where a download stands ---- */

@@ -22,9 +22,6 @@
 /* From now on nothing that is in the slot counts. OTA_OK or OTA_E_FLASH. */
 int ota_client_slot_forget(struct ota_client *client);
 
-/* A patch begins anew at its first byte; what it wrote stays. OTA_OK or OTA_E_FLASH. */
-int ota_client_forget_patch(struct ota_client *client);
-
 /* Find position and erased; uses work.answer. OTA_OK or OTA_E_FLASH. */
 int ota_client_slot_locate(struct ota_client *client, uint32_t image_len);
 

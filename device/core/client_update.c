@@ -25,6 +25,12 @@ int ota_client_update_store(struct ota_client *client, const struct ota_update *
     return error;
 }
 
+void ota_client_update_copy(char *to, struct ota_text from)
+{
+    memcpy(to, from.at, from.len);
+    to[from.len] = '\0';
+}
+
 /* The report first: when power goes between the two, it is made twice, and never lost. */
 void ota_client_update_end(struct ota_client *client, struct ota_update *update,
                            enum ota_event event, int reason)

@@ -49,6 +49,9 @@ struct ota_update {
 void ota_client_update_load(struct ota_client *client, struct ota_update *update);
 int ota_client_update_store(struct ota_client *client, const struct ota_update *update);
 
+/* Put a string of the manifest into its place here, which the codec has seen fit. */
+void ota_client_update_copy(char *to, struct ota_text from);
+
 /* The deployment came to its end: report it, and never try it again. *update is changed. */
 void ota_client_update_end(struct ota_client *client, struct ota_update *update,
                            enum ota_event event, int reason);
