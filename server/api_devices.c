@@ -291,19 +291,13 @@ void api_device_read(struct request *rq)
 
 static bool check_new(struct request *rq, struct db_device *row, const char *group)
 {
-    if (!ota_text_is_device_id(ota_text_of(row->name))) {
-        request_problem(rq, 400, "field_invalid",
-                        "id must be 1 to 64 of A-Z a-z 0-9 . _ : -, beginning with a letter or "
-                        "digit.");
+    if (!ota_text_is_device_id(ota_text_of(row->name)))
+        return body_invalid(rq, "", "id",
+                            "must be 1 to 64 of A-Z a-z 0-9 . _ : -, beginning with a letter or "
+                            "digit");
+    if (!body_check_image_name(rq, "product", row->product) ||
+        !body_check_image_name(rq, "hardware", row->hardware))
         return false;
-    }
-    if (!ota_text_is_name(ota_text_of(row->product)) ||
-        !ota_text_is_name(ota_text_of(row->hardware))) {
-        request_problem(rq, 400, "field_invalid",
-                        "product and hardware must be 1 to 32 of A-Z a-z 0-9 . _ -, as in the "
-                        "image.");
-        return false;
-    }
     if (group[0] != '\0')
         row->group_id = api_group_id(rq, rq->db, "group", group);
     return !request_is_over(rq);
@@ -370,7 +364,7 @@ static int set_state(struct request *rq, struct fleet_device *device, const char
     enum db_device_state state;
 
     if (!parse_state(name, &state) || state == DB_DEVICE_PENDING) {
-        request_problem(rq, 400, "field_invalid", "state must be accepted or rejected.");
+        body_invalid(rq, "", "state", "must be accepted or rejected");
         return DB_OK;
     }
     return steer_set_state(&rq->app->steer, rq->db, device, state, app_now());

@@ -65,11 +65,8 @@ static bool read_groups(struct request *rq, const cJSON *groups, struct rollout 
     {
         int64_t id;
 
-        if (!cJSON_IsString(item)) {
-            request_problem_in(rq, 400, "field_invalid", "groups",
-                               "groups must be names of groups.");
-            return false;
-        }
+        if (!cJSON_IsString(item))
+            return body_invalid(rq, "", "groups", "must be names of groups");
         id = api_group_id(rq, rq->db, "groups", item->valuestring);
         if (id == 0)
             return false;
@@ -105,8 +102,7 @@ static bool read_version(struct request *rq, const char *name, const char *text,
     *has = text[0] != '\0';
     if (!*has || ota_version_parse(version, text, strlen(text)) == 0)
         return true;
-    request_problem_in(rq, 400, "field_invalid", name, "%s must be a version such as 1.2.3.", name);
-    return false;
+    return body_invalid(rq, "", name, "must be a version such as 1.2.3");
 }
 
 /* "22:00" into minutes; -1 for anything else. */
@@ -140,11 +136,8 @@ static bool read_days(struct request *rq, const cJSON *days, uint8_t *bits)
         if (day == COUNT(DAYS))
             break;
     }
-    if (*bits != 0)
-        return true;
-    request_problem_in(rq, 400, "field_invalid", "window.days",
-                       "window.days must be some of mon, tue, wed, thu, fri, sat, sun.");
-    return false;
+    return *bits != 0 ||
+           body_invalid(rq, "window", "days", "must be some of mon, tue, wed, thu, fri, sat, sun");
 }
 
 static bool read_window(struct request *rq, const cJSON *object, struct window *window)
@@ -162,12 +155,9 @@ static bool read_window(struct request *rq, const cJSON *object, struct window *
     if (!body_read(rq, object, "window", fields, COUNT(fields)) ||
         !read_days(rq, days, &window->days))
         return false;
-    if (minutes_of(from) < 0 || minutes_of(to) < 0) {
-        request_problem_in(rq, 400, "field_invalid",
-                           minutes_of(from) < 0 ? "window.from" : "window.to",
-                           "window.from and window.to must be times from 00:00 to 23:59.");
-        return false;
-    }
+    if (minutes_of(from) < 0 || minutes_of(to) < 0)
+        return body_invalid(rq, "window", minutes_of(from) < 0 ? "from" : "to",
+                            "must be a time from 00:00 to 23:59");
     window->from_minute = (uint16_t)minutes_of(from);
     window->to_minute = (uint16_t)minutes_of(to);
     return true;

@@ -178,8 +178,7 @@ void api_rollout_schedule(struct request *rq)
     if (!read_order(rq, &start_at, &order))
         return;
     if (!time_text_parse(text, &at)) {
-        request_problem(rq, 400, "field_invalid",
-                        "start_at must be a time such as 2030-01-31T04:00:00Z.");
+        body_invalid(rq, "", "start_at", "must be a time such as 2030-01-31T04:00:00Z");
         return;
     }
     order.start_at = (uint64_t)at;

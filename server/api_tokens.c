@@ -66,7 +66,7 @@ void api_token_write(struct request *rq)
     if (!body_read(rq, NULL, "", fields, 3) || !body_check_label(rq, "name", token.name))
         return;
     if (!role_parse(&parsed, role)) {
-        request_problem(rq, 400, "field_invalid", "role must be viewer, operator or admin.");
+        body_invalid(rq, "", "role", "must be viewer, operator or admin");
         return;
     }
     if (!secret_make(&secret, SECRET_API)) {
@@ -167,17 +167,11 @@ void api_enrolment_key_read(struct request *rq)
 static bool check_enrolment_key(struct request *rq, struct db_enrolment_key *key,
                                 const char *policy, const char *group)
 {
-    if (!body_check_label(rq, "name", key->name))
+    if (!body_check_label(rq, "name", key->name) ||
+        !body_check_image_name(rq, "product", key->product))
         return false;
-    if (!ota_text_is_name(ota_text_of(key->product))) {
-        request_problem(rq, 400, "field_invalid",
-                        "product must be 1 to 32 of A-Z a-z 0-9 . _ -, as in the image.");
-        return false;
-    }
-    if (strcmp(policy, "accept") != 0 && strcmp(policy, "pending") != 0) {
-        request_problem(rq, 400, "field_invalid", "policy must be accept or pending.");
-        return false;
-    }
+    if (strcmp(policy, "accept") != 0 && strcmp(policy, "pending") != 0)
+        return body_invalid(rq, "", "policy", "must be accept or pending");
     key->policy = strcmp(policy, "accept") == 0 ? DB_ENROL_ACCEPT : DB_ENROL_PENDING;
     if (group[0] != '\0')
         key->group_id = api_group_id(rq, rq->db, "group", group);

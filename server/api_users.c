@@ -85,7 +85,7 @@ void api_user_settle(struct request *rq)
     if (!read_fields(rq, strcmp(rq->method, "POST") == 0, &f))
         return;
     if (f.has_role && !role_parse(&role, f.role))
-        request_problem(rq, 400, "field_invalid", "role must be viewer, operator or admin.");
+        body_invalid(rq, "", "role", "must be viewer, operator or admin");
     else if (f.has_password && !password_hash(f.password, user->password))
         request_problem(rq, 503, "out_of_memory", "The server is out of memory. Try again.");
     user->role = (int)role;

@@ -119,10 +119,8 @@ static bool check_url(struct request *rq, const char *url)
     curl_free(user);
     curl_free(password);
     curl_url_cleanup(parts);
-    if (!ok)
-        request_problem(rq, 400, "field_invalid",
-                        "url must be an http:// or https:// URL without a user name.");
-    return ok;
+    return ok ||
+           body_invalid(rq, "", "url", "must be an http:// or https:// URL without a user name");
 }
 
 static bool is_event(const char *name)
@@ -144,13 +142,11 @@ static bool read_events(struct request *rq, const cJSON *array, char *events)
     {
         const char *name = cJSON_GetStringValue(item);
 
-        if (name == NULL || !is_event(name)) {
-            request_problem(rq, 400, "field_invalid",
-                            "events must be of those that openapi.yaml lists, such as "
-                            "rollout.halted; not %.48s.",
-                            name != NULL ? name : "this");
-            return false;
-        }
+        if (name == NULL || !is_event(name))
+            return body_invalid(rq, "", "events",
+                                "must be of those that openapi.yaml lists, such as rollout.halted; "
+                                "not %.48s",
+                                name != NULL ? name : "this");
         if (len + strlen(name) + 3 > DB_WEBHOOK_EVENTS_MAX)
             break; /* cannot be: all of them fit */
         if (len == 0)
@@ -160,10 +156,8 @@ static bool read_events(struct request *rq, const cJSON *array, char *events)
         events[len++] = ',';
         events[len] = '\0';
     }
-    if (array == NULL || len > 0)
-        return true;
-    request_problem(rq, 400, "field_invalid", "events must name one at least, or be null.");
-    return false;
+    return array == NULL || len > 0 ||
+           body_invalid(rq, "", "events", "must name one at least, or be null");
 }
 
 struct fields {

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "protocol/text.h"
+
 #define FIELD_CAP 96                   /* of "stages[0].sequential.allowed_bp" and the like */
 #define INTEGER_MAX 9007199254740991.0 /* 2^53 - 1, RFC 8259 section 6 */
 
@@ -53,8 +55,12 @@ bool body_parse(struct request *rq)
     rq->json = cJSON_ParseWithLengthOpts(rq->body, rq->len, &end, false);
     while (end != NULL && end < rq->body + rq->len && strchr(" \t\r\n", *end) != NULL)
         end++;
-    if (rq->json == NULL || end != rq->body + rq->len)
-        return refuse(rq, "The body is not valid JSON.");
+    if (rq->json == NULL || end != rq->body + rq->len) {
+        request_problem(rq, 400, "body_malformed",
+                        "The body is not valid JSON; it breaks near byte %zu.",
+                        end != NULL ? (size_t)(end - rq->body) + 1 : 1);
+        return false;
+    }
     if (!cJSON_IsObject(rq->json))
         return refuse(rq, "The body must be a JSON object.");
     return true;
@@ -68,11 +74,7 @@ static void make_path(const char *where, const char *name, char field[FIELD_CAP]
     snprintf(field, FIELD_CAP, "%s%s%.40s", where, dot, name);
 }
 
-static bool invalid(struct request *rq, const char *where, const char *name, const char *format,
-                    ...) __attribute__((format(printf, 4, 5)));
-
-static bool invalid(struct request *rq, const char *where, const char *name, const char *format,
-                    ...)
+bool body_invalid(struct request *rq, const char *where, const char *name, const char *format, ...)
 {
     char field[FIELD_CAP];
     char what[256];
@@ -117,13 +119,13 @@ static bool take_string(struct request *rq, const char *where, const struct body
     size_t len;
 
     if (!cJSON_IsString(item))
-        return invalid(rq, where, field->name, "must be a string");
+        return body_invalid(rq, where, field->name, "must be a string");
     len = strlen(item->valuestring);
     if (len < (size_t)field->min || len >= field->cap)
-        return invalid(rq, where, field->name, "must have %lld to %zu characters",
-                       (long long)field->min, field->cap - 1);
+        return body_invalid(rq, where, field->name, "must have %lld to %zu characters",
+                            (long long)field->min, field->cap - 1);
     if (!is_utf8(item->valuestring, field->max == BODY_LINES))
-        return invalid(rq, where, field->name, "holds a control character or is no UTF-8");
+        return body_invalid(rq, where, field->name, "holds a control character or is no UTF-8");
     memcpy(field->out, item->valuestring, len + 1);
     return true;
 }
@@ -135,8 +137,8 @@ static bool take_integer(struct request *rq, const char *where, const struct bod
 
     if (!(value >= -INTEGER_MAX && value <= INTEGER_MAX) || value != floor(value) ||
         value < (double)field->min || value > (double)field->max)
-        return invalid(rq, where, field->name, "must be a whole number from %lld to %lld",
-                       (long long)field->min, (long long)field->max);
+        return body_invalid(rq, where, field->name, "must be a whole number from %lld to %lld",
+                            (long long)field->min, (long long)field->max);
     *(int64_t *)field->out = (int64_t)value;
     return true;
 }
@@ -149,9 +151,9 @@ static bool take_hundredths(struct request *rq, const char *where, const struct 
 
     if (!(fabs(value - round(value)) < 1e-6) || round(value) < (double)field->min ||
         round(value) > (double)field->max)
-        return invalid(rq, where, field->name,
-                       "must be a number from %.2f to %.2f with at most two decimals",
-                       (double)field->min / 100, (double)field->max / 100);
+        return body_invalid(rq, where, field->name,
+                            "must be a number from %.2f to %.2f with at most two decimals",
+                            (double)field->min / 100, (double)field->max / 100);
     *(int64_t *)field->out = (int64_t)round(value);
     return true;
 }
@@ -160,10 +162,10 @@ static bool take_array(struct request *rq, const char *where, const struct body_
                        const cJSON *item)
 {
     if (!cJSON_IsArray(item))
-        return invalid(rq, where, field->name, "must be an array");
+        return body_invalid(rq, where, field->name, "must be an array");
     if (cJSON_GetArraySize(item) > field->max)
-        return invalid(rq, where, field->name, "may have at most %lld elements",
-                       (long long)field->max);
+        return body_invalid(rq, where, field->name, "may have at most %lld elements",
+                            (long long)field->max);
     *(const cJSON **)field->out = item;
     return true;
 }
@@ -184,14 +186,14 @@ static bool take_field(struct request *rq, const char *where, const struct body_
         return take_hundredths(rq, where, field, item);
     case BODY_BOOL:
         if (!cJSON_IsBool(item))
-            return invalid(rq, where, field->name, "must be true or false");
+            return body_invalid(rq, where, field->name, "must be true or false");
         *(bool *)field->out = cJSON_IsTrue(item) != 0;
         return true;
     case BODY_ARRAY:
         return take_array(rq, where, field, item);
     case BODY_OBJECT:
         if (!cJSON_IsObject(item))
-            return invalid(rq, where, field->name, "must be an object");
+            return body_invalid(rq, where, field->name, "must be an object");
         *(const cJSON **)field->out = item;
         return true;
     }
@@ -225,21 +227,21 @@ bool body_read(struct request *rq, const struct cJSON *object, const char *where
     if (object == NULL)
         object = rq->json;
     if (!cJSON_IsObject(object))
-        return invalid(rq, where, "", "must be an object");
+        return body_invalid(rq, where, "", "must be an object");
     cJSON_ArrayForEach(item, object)
     {
         const struct body_field *field = find_field(fields, count, item->string);
         if (field == NULL)
             return unknown(rq, where, item->string);
         if ((seen & (1ULL << (field - fields))) != 0)
-            return invalid(rq, where, field->name, "stands twice");
+            return body_invalid(rq, where, field->name, "stands twice");
         seen |= 1ULL << (field - fields);
         if (!take_field(rq, where, field, item))
             return false;
     }
     for (size_t i = 0; i < count; i++)
         if (fields[i].required && (seen & (1ULL << i)) == 0)
-            return invalid(rq, where, fields[i].name, "is required");
+            return body_invalid(rq, where, fields[i].name, "is required");
     return true;
 }
 
@@ -256,7 +258,13 @@ bool body_check_label(struct request *rq, const char *field, const char *text)
     if (strspn(text, allowed) == strlen(text) && text[0] != '\0' &&
         strchr(" ._:+@-", text[0]) == NULL && strlen(text) <= DB_LABEL_MAX)
         return true;
-    return invalid(rq, "", field,
-                   "must be 1 to 64 of A-Z a-z 0-9 space . _ : + @ -, beginning with a letter "
-                   "or digit");
+    return body_invalid(rq, "", field,
+                        "must be 1 to 64 of A-Z a-z 0-9 space . _ : + @ -, beginning with a letter "
+                        "or digit");
+}
+
+bool body_check_image_name(struct request *rq, const char *field, const char *text)
+{
+    return ota_text_is_name(ota_text_of(text)) ||
+           body_invalid(rq, "", field, "must be 1 to 32 of A-Z a-z 0-9 . _ -, as in the image");
 }

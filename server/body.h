@@ -44,8 +44,15 @@ bool body_read(struct request *rq, const struct cJSON *object, const char *where
 /* Both at once, for a body without nested objects. */
 bool body_take(struct request *rq, const struct body_field *fields, size_t count);
 
+/* Refuse a member, as in body_invalid(rq, "", "role", "must be viewer or admin"): its path, what it
+ * must be. Returns false. */
+bool body_invalid(struct request *rq, const char *where, const char *name, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+
 /* Names that operators give: [A-Za-z0-9][A-Za-z0-9 ._:+@-]*, 1 to 64 characters. Sets the problem.
  */
 bool body_check_label(struct request *rq, const char *field, const char *text);
+/* Products and hardware, as protocol/text.h has them. Sets the problem. */
+bool body_check_image_name(struct request *rq, const char *field, const char *text);
 
 #endif

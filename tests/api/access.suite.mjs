@@ -144,6 +144,15 @@ describe("access", () => {
     for (const [path, body, code] of bad) await otad.refused(400, code, "POST", path, { body });
   });
 
+  test("a body that is no JSON is refused with the place where it breaks", async () => {
+    const broken = [["{name: 1}", 2], ['{"name": "a"', 13], ['{"name": "a"} x', 15], ['{"name": tru}', 10], ["nothing", 1], [`{"a": [${"1, ".repeat(900)}}`, 2708]];
+    for (const [body, byte] of broken) {
+      const { detail } = await otad.refused(400, "body_malformed", "POST", "/api/v1/tokens", { body });
+      const told = /^The body is not valid JSON; it breaks near byte (\d+)\.$/.exec(detail);
+      assert.ok(Math.abs(Number(told?.[1]) - byte) <= 2, `${body}: ${detail}`);
+    }
+  });
+
   test("only P-256 public keys are taken as release keys", async () => {
     const { generateKeyPairSync } = await import("node:crypto");
     const pem = (type, options) => generateKeyPairSync(type, options).publicKey.export({ type: "spki", format: "pem" });

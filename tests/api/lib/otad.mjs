@@ -109,6 +109,7 @@ export class Otad {
   async refused(status, code, method, target, options) {
     const body = await this.expect(status, method, target, options);
     assert.equal(body.code, code, JSON.stringify(body));
+    if (code.startsWith("field_")) assert.ok(body.field, `which member is meant: ${JSON.stringify(body)}`);
     return body;
   }
 
