@@ -46,13 +46,14 @@ static const struct {
     {INTAKE_E_UNKNOWN_KEY, 400, "image_unknown_key"},
     {INTAKE_E_SIGNATURE, 400, "image_signature"},
     {INTAKE_E_HASH, 400, "image_hash"},
-    {INTAKE_E_FULL, 507, "storage_full"},
     {INTAKE_E_IO, 503, "storage_failed"},
     {INTAKE_E_MEMORY, 503, "out_of_memory"},
 };
 
 static void intake_problem(struct request *rq, int error, const char *detail)
 {
+    if (error == INTAKE_E_FULL)
+        request_db_problem(rq, DB_E_FULL);
     for (size_t i = 0; i < sizeof(PROBLEMS) / sizeof(PROBLEMS[0]); i++)
         if (PROBLEMS[i].error == error)
             request_problem(rq, PROBLEMS[i].status, PROBLEMS[i].code, "%s", detail);
@@ -246,7 +247,7 @@ void api_firmware_patch_write(struct request *rq)
     if (request_is_over(rq) || !body_read(rq, NULL, "", fields, 2))
         return;
     if (min[0] != '\0' && ota_version_parse(&version, min, strlen(min)) != 0) {
-        request_problem(rq, 400, "field_invalid", "version_min must be a version such as 1.2.3.");
+        body_invalid(rq, "", "version_min", "must be a version such as 1.2.3");
         return;
     }
     if (has_min)

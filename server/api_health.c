@@ -20,8 +20,9 @@ void api_readyz(struct request *rq)
         return;
     }
     if (health != DB_OK) {
-        request_problem(rq, 503, "storage_failed", "The last change could not be written (%s).",
-                        db_error_name(health));
+        request_problem(rq, 503, "storage_failed", "The last change could not be written (%s); %s.",
+                        db_error_name(health),
+                        health == DB_E_FULL ? "free some space on the disk" : "see the log");
         return;
     }
     out = request_json(rq, 200);

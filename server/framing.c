@@ -133,10 +133,17 @@ bool framing_check(struct request *rq, const char *target, const char *version,
 bool framing_check_body(struct request *rq, const struct framing *framing)
 {
     bool is_upload = request_is_upload(rq);
+    const char *type = request_header(rq, "Content-Type");
     uint32_t max = is_upload ? rq->app->config.firmware_max : rq->route->body_max;
 
     if (max == BODY_NONE && (framing->chunked || framing->length > 0)) {
         request_problem(rq, 400, "body_unexpected", "This request takes no body.");
+        return false;
+    }
+    if (type != NULL && strncasecmp(type, "multipart/", strlen("multipart/")) == 0) {
+        request_problem(rq, 400, "form_unexpected",
+                        "Send the content itself and not a form, as curl does with --data-binary "
+                        "@FILE.");
         return false;
     }
     if (framing->length <= max)

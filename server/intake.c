@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "protocol/error.h"
+#include "protocol/text.h"
 #include "server/signer.h"
 
 #define PATH_CAP 4096
@@ -43,9 +44,10 @@ static int fail(struct intake *intake, int error, const char *detail)
 static int fail_system(struct intake *intake, const char *what)
 {
     bool full = errno == ENOSPC || errno == EDQUOT || errno == EFBIG;
+    char detail[DETAIL_CAP];
 
-    fail(intake, full ? INTAKE_E_FULL : INTAKE_E_IO, what);
-    return intake->error;
+    snprintf(detail, sizeof(detail), "%s: %s.", what, strerror(errno));
+    return fail(intake, full ? INTAKE_E_FULL : INTAKE_E_IO, detail);
 }
 
 struct intake *intake_open(struct blobs *blobs, uint64_t len_max, int *error)
@@ -189,7 +191,7 @@ int intake_write(struct intake *intake, const void *bytes, size_t len)
     if (len > intake->len_max - intake->len)
         return fail(intake, INTAKE_E_TOO_LARGE, "The file is larger than this server accepts.");
     if (write_all(intake->fd, bytes, len) != 0)
-        return fail_system(intake, "The upload could not be written to the disk.");
+        return fail_system(intake, "The upload could not be written to the server's disk");
     EVP_DigestUpdate(intake->file_digest, bytes, len);
     read_along(intake, bytes, len);
     intake->len += len;
@@ -223,6 +225,19 @@ static int check_tlvs(struct intake *intake, struct ota_image_tlvs *tlvs)
     return INTAKE_OK;
 }
 
+static int fail_unknown_key(struct intake *intake, const struct ota_image_tlvs *tlvs)
+{
+    char key_id[OTA_KEY_ID_LEN + 1];
+    char detail[DETAIL_CAP];
+
+    ota_hex_encode(tlvs->signatures[0].key_hash, OTA_KEY_ID_LEN / 2, key_id);
+    snprintf(detail, sizeof(detail),
+             "The image is signed by key %s, which is not registered. Add its public half first, "
+             "as with otactl key add.",
+             key_id);
+    return fail(intake, INTAKE_E_UNKNOWN_KEY, detail);
+}
+
 /* One registered key's good signature is enough; the first one that verifies is kept. */
 static int check_signatures(struct intake *intake, const struct ota_image_tlvs *tlvs,
                             intake_find_key *find_key, void *ctx, struct db_firmware *firmware)
@@ -245,9 +260,7 @@ static int check_signatures(struct intake *intake, const struct ota_image_tlvs *
     if (known)
         return fail(intake, INTAKE_E_SIGNATURE,
                     "The signature does not verify with the registered release key it names.");
-    return fail(intake, INTAKE_E_UNKNOWN_KEY,
-                "The image is signed with a key that is not registered. Add its public half under "
-                "/api/v1/release-keys first.");
+    return fail_unknown_key(intake, tlvs);
 }
 
 static void fill_firmware(const struct intake *intake, const struct ota_image_tlvs *tlvs,

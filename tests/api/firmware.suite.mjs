@@ -1,5 +1,6 @@
 // What is taken as firmware, and what is refused with nothing kept.
 import assert from "node:assert/strict";
+import { createPublicKey } from "node:crypto";
 import fs from "node:fs";
 import path from "node:path";
 import { after, before, describe, test } from "node:test";
@@ -66,6 +67,20 @@ describe("firmware", () => {
       // Some share a version; those are told as duplicates, after all other checks.
       assert.ok(answer.status === 201 || (answer.status === 409 && answer.body.code === "firmware_exists"), `${name}: ${answer.bytes}`);
     }
+  });
+
+  test("an upload as a form is refused with the way to do it, before the form is taken for an image", async () => {
+    const form = `--x\r\ncontent-disposition: form-data; name=file; filename=a\r\n\r\n`;
+    const body = Buffer.concat([Buffer.from(form), makeImage({ version: "3.0.0", counter: 9 }).bytes, Buffer.from("\r\n--x--\r\n")]);
+    const answer = await otad.refused(400, "form_unexpected", "POST", "/api/v1/firmware", { body, headers: { "content-type": "Multipart/Form-Data; boundary=x" } });
+    assert.match(answer.detail, /--data-binary @FILE/);
+    await otad.refused(400, "form_unexpected", "POST", "/api/v1/devices/import", { body, headers: { "content-type": "multipart/form-data; boundary=x" } });
+  });
+
+  test("an image by a key that is not registered is refused with the key's id, as otactl tells it", async () => {
+    const { detail } = await otad.refused(400, "image_unknown_key", "POST", "/api/v1/firmware", { body: makeImage({ version: "3.0.0", counter: 9, key: OTHER_KEY }).bytes });
+    const id = sha256(createPublicKey(OTHER_KEY).export({ type: "spki", format: "der" })).toString("hex").slice(0, 16);
+    assert.ok(detail.includes(`key ${id},`), detail);
   });
 
   test("an unsigned image, one signed by a stranger, and one whose signature is another's are refused", async () => {

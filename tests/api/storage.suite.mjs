@@ -32,7 +32,7 @@ describe("storage", () => {
       for (let i = 0; i < 3; i++) await otad.refused(507, "storage_full", "POST", "/api/v1/groups", { body: { name: `full-${i}` } });
       const report = device.reportBody(manifest.deployment, "downloading", { percent: 10 });
       await otad.refused(507, "storage_full", "POST", "/device/v1/reports", { token: device.token, body: report });
-      await otad.refused(503, "storage_failed", "GET", "/readyz", { token: null });
+      assert.match((await otad.refused(503, "storage_failed", "GET", "/readyz", { token: null })).detail, /free some space/);
       assert.equal((await device.poll()).deployment, manifest.deployment);
       assert.deepEqual((await device.fetch(manifest.url)).bytes, image.bytes);
       assert.equal((await otad.expect(200, "GET", "/api/v1/groups")).items.length, 0);
@@ -79,7 +79,8 @@ describe("storage", () => {
   test("a full disk in the middle of an upload leaves no file", async () => {
     const { bytes } = makeImage({ version: "1.2.0", size: 200000 });
     limit(100000);
-    await otad.refused(507, "storage_full", "POST", "/api/v1/firmware", { body: bytes });
+    const { detail } = await otad.refused(507, "storage_full", "POST", "/api/v1/firmware", { body: bytes });
+    assert.match(detail, /disk is full.*free some space/);
     limit("unlimited");
     await until(() => fs.readdirSync(path.join(otad.dir, "data", "tmp")).length === 0, "the temporary file to go");
     await otad.expect(201, "POST", "/api/v1/firmware", { body: bytes });
