@@ -130,9 +130,11 @@ function whyBox(device, why) {
   if (device.state === "pending") return box("warn", h("strong", "Waiting to be accepted. "), "It registered itself; accept it to let it poll for updates.");
   if (device.state === "rejected") return box("bad", h("strong", "Turned away. "), "Its polls are refused.");
   if (!why) return null;
-  const others = why.rollouts.filter((one) => one.rollout !== why.rollout);
-  return box("", h("p", h("strong", why.sentence)),
-    others.length > 0 && h("details", h("summary.small", "What each rollout says"), h("ul", others.map((one) => h("li", h("a", { href: `#/rollouts/${one.rollout}` }, one.name), ` (${one.state}): ${one.sentence}`)))));
+  const link = (one) => h("a", { href: `#/rollouts/${one.rollout}` }, one.name);
+  const named = why.rollouts.find((one) => one.rollout === why.rollout);
+  const others = why.rollouts.filter((one) => one !== named);
+  return box("", h("p", named && [link(named), ": "], h("strong", why.sentence)),
+    others.length > 0 && h("details", h("summary.small", "What each rollout says"), h("ul", others.map((one) => h("li", link(one), ` (${one.state}): ${one.sentence}`)))));
 }
 
 export async function device(page, { id, signal, session }) {

@@ -38,7 +38,7 @@ function dropZone(keys, after) {
       fill(status, readOut(made, keys));
       await after();
     } catch (error) {
-      fill(status, problem(error), error.code === "image_unknown_key" && h("p.small", "The key that signed it is not registered. ", h("a", { href: "#/access" }, "Register it under Access")));
+      fill(status, problem(error), error.code === "image_unknown_key" && h("p.small", h("a", { href: "#/access" }, "Register it under Access")));
     } finally {
       going = false;
       input.value = "";

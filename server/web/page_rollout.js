@@ -183,6 +183,12 @@ function eventLine(event) {
   return h("li", h("div", capital(eventText(event).replace(/^(was|is) /, "")), event.actor && h("span.muted", ` · by ${event.actor}`)), when(event.time));
 }
 
+// Whether devices will be offered it, while none was.
+const OFFERS = {
+  draft: "Start the rollout to make the first offers.", scheduled: "Offers begin when its time comes.", running: "Devices are offered it when they poll next.",
+  paused: "Resume the rollout to make the first offers.", halted: "No new offers go out.", completed: "No device had to be updated.", cancelled: "The rollout ended before.",
+};
+
 // Without a word, a stage that is done and goes on by hand looks like one that hangs.
 function waitsForHand(rollout) {
   const stage = rollout.stages[rollout.current_stage - 1];
@@ -212,7 +218,7 @@ export async function rollout(page, { id, signal, session }) {
 
   async function showDevices() {
     const data = await get(query(`${path}/devices`, { limit, state: state.value }), { signal });
-    if (data.items.length === 0) fill(list, empty("devices", state.value ? "None in this state" : "No device was offered it yet", state.value ? "Choose another state above." : current.state === "draft" ? "Start the rollout to make the first offers." : current.state === "scheduled" ? "Offers begin when its time comes." : "Devices are offered it when they poll next."));
+    if (data.items.length === 0) fill(list, state.value ? empty("devices", "None in this state", "Choose another state above.") : empty("devices", "No device was offered it", OFFERS[current.state]));
     else fill(list, table(DEVICE_COLUMNS, data.items, { label: "Devices of this rollout" }), moreButton(data.next !== null && limit < 500 ? data.next : null, () => { limit = 500; showDevices(); }));
   }
   async function show() {

@@ -66,7 +66,8 @@ describe("the story in the browser", () => {
   step("a release whose key is not known is refused with what to do; with the key it is read out", async () => {
     await go(page, "#/releases", "Releases");
     await page.setInputFiles("#image-file", images.good);
-    await page.getByText("The key that signed it is not registered").waitFor();
+    await page.getByText(/signed by key [0-9a-f]{16}, which is not registered/).waitFor();
+    await page.getByRole("link", { name: "Register it under Access" }).waitFor();
     await go(page, "#/access", "Access");
     await page.getByRole("button", { name: "Register key" }).first().click();
     await dialog().getByLabel("Name").fill("house");
@@ -159,7 +160,11 @@ describe("the story in the browser", () => {
     await go(page, "#/", "Overview");
     await page.getByRole("link", { name: /Failing\s*1/ }).waitFor();
     await shot(page, "overview-halted");
-    await page.getByRole("link", { name: "lamp 1.2", exact: true }).first().click();
+    const waits = (await house.api("GET", "/devices")).items.find((device) => device.version === "1.1.0" && device.progress !== "failing");
+    await go(page, `#/devices/${waits.id}`, waits.id);
+    await page.getByText("lamp 1.2: The rollout has halted in stage 1: 1 of 1 devices failed; the limit is 1.").waitFor();
+    await shot(page, "device-of-halted-rollout");
+    await page.locator(".note-box").getByRole("link", { name: "lamp 1.2", exact: true }).click();
     await page.getByRole("heading", { level: 1, name: "lamp 1.2" }).waitFor();
     await press("Cancel");
     await dialog().getByText("This ends it for good.").waitFor();
@@ -180,6 +185,9 @@ describe("the story in the browser", () => {
     await page.getByRole("heading", { level: 1, name: "rollback of lamp 1.1" }).waitFor();
     await page.locator(".head").getByText("completed", { exact: true }).waitFor({ timeout: 120000 });
     for (const id of FLEET) assert.equal((await house.api("GET", `/devices/${id}`)).version, "1.0.0");
+    const again = await house.api("POST", `/rollouts/${(await house.api("GET", "/rollouts")).items.find((one) => one.name === "lamp 1.1").id}/rollback`);
+    await go(page, `#/rollouts/${again.id}`, "rollback of lamp 1.1");
+    await page.getByText("No device had to be updated.").waitFor();
   });
 
   step("a rollout is paused, resumed and halted with a reason, each knowing how many devices wait", async () => {
