@@ -43,24 +43,26 @@ static void put_line(struct ota_client *client, const struct ota_out *line)
     client->log_len = (uint16_t)(client->log_len + line->len);
 }
 
-void ota_client_log_error(struct ota_client *client, const char *what, int error)
+/* "WHAT: WORD", or without a word "WHAT NUMBER". */
+static void log_line(struct ota_client *client, const char *what, const char *word, uint32_t number)
 {
     char buf[LINE_MAX + 1];
     struct ota_out line;
 
     ota_out_open(&line, buf, LINE_MAX);
     ota_out_put(&line, what);
-    ota_out_put_text(&line, ": ", ota_error_name(error));
+    ota_out_put_text(&line, ": ", word);
+    if (word == NULL)
+        ota_out_put_number(&line, " ", number);
     put_line(client, &line);
+}
+
+void ota_client_log_error(struct ota_client *client, const char *what, int error)
+{
+    log_line(client, what, ota_error_name(error), 0);
 }
 
 void ota_client_log_number(struct ota_client *client, const char *what, uint32_t number)
 {
-    char buf[LINE_MAX + 1];
-    struct ota_out line;
-
-    ota_out_open(&line, buf, LINE_MAX);
-    ota_out_put(&line, what);
-    ota_out_put_number(&line, " ", number);
-    put_line(client, &line);
+    log_line(client, what, NULL, number);
 }
