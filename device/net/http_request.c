@@ -17,19 +17,17 @@ static bool is_visible(const char *text)
     return true;
 }
 
-static bool is_visible_or_null(const char *text)
-{
-    return text == NULL || is_visible(text);
-}
-
 int ota_http_writer_init(struct ota_http_writer *writer, const char *authority,
                          const struct ota_http_request *request)
 {
-    if (!is_visible(authority) || !is_visible(request->method) || !is_visible(request->path) ||
-        request->path[0] != '/' || !is_visible_or_null(request->bearer) ||
-        !is_visible_or_null(request->if_range)) {
+    const char *texts[] = {authority, request->method, request->path, request->bearer,
+                           request->if_range};
+
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
+        if (texts[i] != NULL && !is_visible(texts[i]))
+            return OTA_E_SYNTAX;
+    if (request->path[0] != '/')
         return OTA_E_SYNTAX;
-    }
     if (request->has_range && request->range_start > request->range_end)
         return OTA_E_RANGE;
     memset(writer, 0, sizeof *writer);
