@@ -145,9 +145,10 @@ uint32_t ota_client_step(struct ota_client *client, uint32_t now_ms)
         ota_client_cancel(client); /* it stands in the way */
     if (client->exchange != EXCHANGE_NONE)
         return ota_client_advance(client);
-    if (next.begin != NULL)
-        next.begin(client);
-    return client->exchange != EXCHANGE_NONE ? 0 : find_next(client).wait_ms;
+    if (next.begin == NULL)
+        return next.wait_ms;
+    next.begin(client);
+    return 0; /* to what follows from it */
 }
 
 void ota_client_poll_now(struct ota_client *client)

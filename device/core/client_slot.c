@@ -178,7 +178,7 @@ static int compare(const struct ota_client *client, const struct ota_update *upd
         return OTA_E_PRODUCT;
     if (strcmp(info->hardware, client->config->hardware) != 0)
         return OTA_E_HARDWARE;
-    if (ota_version_compare(&info->header.version, &update->version) != 0)
+    if (memcmp(&info->header.version, &update->version, sizeof update->version) != 0)
         return OTA_E_VERSION;
     if (info->counter != update->counter)
         return OTA_E_COUNTER_LOW;
