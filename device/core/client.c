@@ -156,19 +156,6 @@ void ota_client_poll_now(struct ota_client *client)
     client->poll_due_ms = client->now_ms;
 }
 
-int ota_client_set_wishes(struct ota_client *client, const struct ota_client_wishes *wishes)
-{
-    int minutes = wishes->has_utc_offset ? wishes->utc_offset_minutes : 0;
-
-    if (wishes->postpone_seconds > OTA_CLIENT_POSTPONE_SECONDS_MAX ||
-        minutes > OTA_UTC_OFFSET_MAX || minutes < -OTA_UTC_OFFSET_MAX)
-        return OTA_E_RANGE;
-    client->wishes = *wishes;
-    client->postponed_ms = client->now_ms + wishes->postpone_seconds * 1000U;
-    ota_client_poll_now(client);
-    return OTA_OK;
-}
-
 int ota_client_report_health(struct ota_client *client, uint32_t events, const char *reason)
 {
     struct ota_text word = ota_text_of(reason);

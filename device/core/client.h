@@ -54,6 +54,7 @@
 #define OTA_CLIENT_PATH_MAX 352   /* characters of a request's path and query */
 
 struct ota_client_delta;
+struct ota_out;
 
 struct ota_client_config {
     const char *device_id;
@@ -188,6 +189,8 @@ struct ota_client {
 
     struct ota_client_wishes wishes;
     uint32_t postponed_ms; /* until then, if the wishes postpone */
+    /* Puts the wishes into a poll's path; NULL as long as there were none. */
+    void (*put_wishes)(struct ota_client *client, struct ota_out *path);
 
     uint32_t reports[OTA_CLIENT_REPORTS]; /* seq of each kept one, 0 for a free place */
     struct ota_version version;           /* of the image that runs */

@@ -99,26 +99,6 @@ void ota_client_enrol_end(struct ota_client *client, int error)
 
 /* ---- asking for the manifest ---- */
 
-/* What the device's owner wishes, and where it is. */
-static void put_wishes(struct ota_out *path, struct ota_client *client)
-{
-    struct ota_client_wishes *wishes = &client->wishes;
-    int32_t left_ms = (int32_t)(client->postponed_ms - client->now_ms);
-
-    if (left_ms <= 0)
-        wishes->postpone_seconds = 0;
-    if (wishes->opt_out)
-        ota_out_put(path, "&opt_out=1");
-    if (wishes->postpone_seconds != 0)
-        ota_out_put_number(path, "&postpone=", ((uint32_t)left_ms + 999U) / 1000U);
-    if (wishes->has_utc_offset) {
-        int minutes = wishes->utc_offset_minutes;
-
-        ota_out_put_number(path, minutes < 0 ? "&utc_offset=-" : "&utc_offset=",
-                           (uint32_t)(minutes < 0 ? -minutes : minutes));
-    }
-}
-
 static bool put_path(struct ota_client *client, bool wait)
 {
     struct ota_out path;
@@ -133,7 +113,8 @@ static bool put_path(struct ota_client *client, bool wait)
     ota_out_put_number(&path, "&counter=", client->counter);
     if (client->boot_phase == OTA_BOOT_TRIAL)
         ota_out_put(&path, "&trial=1");
-    put_wishes(&path, client);
+    if (client->put_wishes != NULL)
+        client->put_wishes(client, &path);
     if (wait && client->action == OTA_ACTION_HOLD)
         ota_out_put(&path, "&last=hold");
     if (client->config->delta != NULL)
