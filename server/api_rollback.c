@@ -91,12 +91,13 @@ static bool fill(struct request *rq, struct fleet_rollout *rollback, const struc
 }
 
 /* One order; false when the problem is set. */
-static bool order(struct request *rq, struct fleet_rollout *rollout, enum rollout_command command)
+static bool order(struct request *rq, struct fleet_rollout *rollout, enum rollout_command command,
+                  const char *reason)
 {
     const struct rollout_order order = {.command = command};
     int refusal;
-    int error = steer_order(&rq->app->steer, rq->db, rollout, &order, "", rq->who.name, app_now(),
-                            &refusal);
+    int error = steer_order(&rq->app->steer, rq->db, rollout, &order, reason, rq->who.name,
+                            app_now(), &refusal);
 
     if (error != DB_OK)
         request_fail(rq, error);
@@ -113,9 +114,13 @@ static bool is_ended(const struct rollout *r)
 /* Store it, end the bad one, start it: all of that or nothing, as it is one transaction. */
 static void begin(struct request *rq, struct fleet_rollout *of, struct fleet_rollout *rollback)
 {
+    char version[DB_VERSION_MAX + 1];
+    char reason[sizeof("taken back to ") + DB_VERSION_MAX];
     int error;
 
-    if (!is_ended(&of->r) && !order(rq, of, ROLLOUT_CANCEL)) {
+    ota_version_format(&rollback->r.release.version, version, sizeof(version));
+    snprintf(reason, sizeof(reason), "taken back to %s", version);
+    if (!is_ended(&of->r) && !order(rq, of, ROLLOUT_CANCEL, reason)) {
         free(rollback);
         return;
     }
@@ -125,7 +130,7 @@ static void begin(struct request *rq, struct fleet_rollout *of, struct fleet_rol
         request_fail(rq, error);
         return;
     }
-    if (!order(rq, rollback, ROLLOUT_START))
+    if (!order(rq, rollback, ROLLOUT_START, ""))
         return;
     api_put_rollout(rq, request_json(rq, 201), rollback);
     api_add_revision(rq, rollback);

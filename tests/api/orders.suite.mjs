@@ -136,6 +136,7 @@ describe("orders", () => {
     assert.equal(answer.headers.get("location"), `/api/v1/rollouts/${back.id}`);
     assert.deepEqual([back.version, back.state, back.name, back.running_min, back.running_max, back.allow_downgrade], [good.version, "running", "rollback of two", "2.0.0", "2.0.0", true]);
     assert.equal((await show(rollout.id)).state, "cancelled");
+    assert.deepEqual((await events(rollout.id)).slice(0, 1).map(({ event, detail }) => [event, detail]), [["cancel", "taken back to 1.9.0"]]);
     assert.equal(back.stages[0].targeted, 3, "the third may have it in flash already");
     assert.equal((await devices[2].poll()).action, "cancel");
     assert.equal((await devices[3].poll()).action, "none");
