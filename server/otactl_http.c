@@ -227,6 +227,12 @@ static int tell_unreachable(const struct otactl_http *http, CURLcode result, boo
             OTACTL_UNREACHABLE,
             "nothing answers at %s (%s): is otad running there? --server names another",
             http->server, why);
+    case CURLE_GOT_NOTHING:
+        return otactl_fail(OTACTL_UNREACHABLE, "%s gave no answer (%s): is it https:// there?",
+                           http->server, why);
+    case CURLE_SSL_CONNECT_ERROR:
+        return otactl_fail(OTACTL_UNREACHABLE, "no TLS with %s (%s): does it speak http:// there?",
+                           http->server, why);
     case CURLE_PEER_FAILED_VERIFICATION:
         return tell_certificate(http, why);
     case CURLE_OPERATION_TIMEDOUT:

@@ -180,6 +180,7 @@ test("a server that is not there, or is none, is told in one line with exit code
   assert.equal(odd.code, 2);
   const tls = await remote(["group", "list"], { OTACTL_SERVER: url().replace("http", "https") });
   assert.equal(tls.code, 3);
+  assert.match(tls.err, /^otactl: no TLS with https:.*: does it speak http:\/\/ there\?\n$/);
 });
 
 test("a certificate counts only when its CA is trusted and it names the host", async () => {
@@ -207,6 +208,9 @@ test("a certificate counts only when its CA is trusted and it names the host", a
     const missing = await list("127.0.0.1", "--cacert", file("none.crt"));
     assert.equal(missing.code, 2);
     assert.match(missing.err, /the CA file .*none\.crt cannot be read/);
+    const plain = await remote(["group", "list", "--server", `http://127.0.0.1:${port}`]);
+    assert.equal(plain.code, 3);
+    assert.match(plain.err, /: is it https:\/\/ there\?\n$/);
   } finally {
     secure.closeAllConnections();
     secure.close();
