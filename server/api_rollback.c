@@ -54,8 +54,8 @@ static bool find_firmware(struct request *rq, int64_t id, const struct rollout_r
         id != 0 ? db_firmware_get(rq->db, id, firmware) : find_previous(rq->db, release, firmware);
 
     if (error == DB_E_NOT_FOUND && id != 0)
-        request_problem(rq, 400, "firmware_unknown", "There is no firmware with the id %lld.",
-                        (long long)id);
+        request_problem_in(rq, 400, "firmware_unknown", "firmware",
+                           "There is no firmware with the id %lld.", (long long)id);
     else if (error == DB_E_NOT_FOUND)
         request_problem(rq, 409, "no_previous_release",
                         "There is no older release with the same security counter; sign the old "

@@ -136,8 +136,7 @@ const char *otactl_elf_load(const uint8_t *file, size_t len, struct otactl_elf_i
     }
     if (end - first > OTACTL_ELF_IMAGE_MAX)
         return "its segments lie more than 16 MB apart: a section of RAM or option bytes has a "
-               "load "
-               "address of its own";
+               "load address of its own";
     if (overlap(segments, count))
         return "two of its segments have the same load address";
     image->address = first;

@@ -181,8 +181,7 @@ const char *rollout_flaw_sentence(enum rollout_flaw flaw)
         return "A success or failure threshold is above 100 %.";
     case ROLLOUT_FLAW_SEQUENTIAL:
         return "The sequential test needs an allowed rate, a higher suspect rate below 100 %, and "
-               "a "
-               "confidence from 50 to 99.99 %.";
+               "a confidence from 50 to 99.99 %.";
     case ROLLOUT_FLAW_SECONDS:
         return "A time is above one year, or a timeout is 0.";
     case ROLLOUT_FLAW_RETRIES:

@@ -152,7 +152,7 @@ describe("orders", () => {
     // To a release of one's choice; not to a newer one, another counter, or an unknown one.
     await otad.refused(409, "no_previous_release", "POST", `/api/v1/rollouts/${back.id}/rollback`, { body: { firmware: bad.id } });
     await otad.refused(409, "no_previous_release", "POST", `/api/v1/rollouts/${rollout.id}/rollback`, { body: { firmware: other.id } });
-    await otad.refused(400, "firmware_unknown", "POST", path, { body: { firmware: 99999 } });
+    assert.equal((await otad.refused(400, "firmware_unknown", "POST", path, { body: { firmware: 99999 } })).field, "firmware");
     const further = await otad.expect(201, "POST", `/api/v1/rollouts/${back.id}/rollback`, { body: { firmware: images[0].id, name: "further back" } });
     assert.deepEqual([further.version, further.name], ["1.5.0", "further back"]);
     await otad.refused(409, "no_previous_release", "POST", `/api/v1/rollouts/${further.id}/rollback`);
