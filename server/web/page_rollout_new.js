@@ -123,7 +123,7 @@ export async function newRollout(page, { params, signal, session }) {
             fields.add("tags", "Only devices with these tags", tags, { optional: true, hint: "All parts must hold: key=value, key in (a,b), !key." }),
             h("label.check", h("input", { type: "checkbox", checked: draft.downgrade, onchange: (event) => { draft.downgrade = event.target.checked; changed(); } }), h("span", "Also for devices that run a newer version ", h("span.muted", "(a step back; the security counter still holds)"))))),
         card("Stages", {},
-          h("p.muted.small", "A stage begins when so many % of the one before have succeeded, and that has stood for the minutes to wait. The rollout halts at so many failures."),
+          h("p.muted.small", "A stage begins when so many % of the one before have succeeded, and that has stood for the minutes to wait. The rollout halts at so many failures, or by a stage's sequential test."),
           stageEditor(draft, groups, fields, changed)),
         h("section.card", advanced(draft, fields, changed)),
         trouble,

@@ -5,14 +5,15 @@ const KEY = "new-rollout";
 export const DAYS = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 export const TIMEOUTS = ["offered", "downloading", "installing", "trial", "retry"];
 
-// Numbers are kept as typed: what is no number of the right kind is for the server to say.
-const STAGE = { who: "percent", percent: "", success: "95", failures: "", soak: "", failurePercent: "", offers: "", atOnce: "", byHand: false, allowed: "", suspect: "", confidence: "" };
+// Numbers are kept as typed: what is no number of the right kind is for the server to say. Unless somebody
+// chooses otherwise a large stage halts by its sequential test, and not when all of its devices have failed.
+const STAGE = { who: "percent", percent: "", success: "95", failures: "", soak: "", failurePercent: "", offers: "", atOnce: "", byHand: false, allowed: "1", suspect: "5", confidence: "" };
 const SETTINGS = { name: "", firmware: "", groups: [], tags: "", downgrade: false, runningMin: "", runningMax: "", from: "", to: "", days: DAYS, startAt: "", timeouts: {}, retries: "", retryWait: "", health: "", healthEvents: "", postpone: "" };
 
 export const newStage = (more) => ({ ...STAGE, ...more });
 
 function firstStages(groups) {
-  const canary = { success: "100", failures: "1", soak: "10" };
+  const canary = { success: "100", failures: "1", soak: "10", allowed: "", suspect: "" };
   const hasGroup = groups.some(({ name }) => name === "canary");
   return [newStage({ ...canary, ...(hasGroup ? { who: "group:canary" } : {}), percent: "5" }), newStage({ percent: "25", soak: "30" }), newStage({ percent: "100" })];
 }

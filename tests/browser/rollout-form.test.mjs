@@ -53,7 +53,7 @@ describe("the rollout form", () => {
       ["Advanced", label("Downloading, min"), "0", "Must be a whole number from 1 to 31536000. That is in seconds; here are minutes."],
       ["Advanced", label("Further tries"), "11", "Must be a whole number from 0 to 10."],
       ["Advanced", label("This version or newer"), "new", "Must be a version such as 1.2.3."],
-      ["More for stage 2", stage(2).getByLabel("Bad, % fail"), "2", "Is required.", null, null, stage(2).getByLabel("Fine, % fail")],
+      ["More for stage 1", stage(1).getByLabel("Bad, % fail"), "2", "Is required.", null, null, stage(1).getByLabel("Fine, % fail")],
       ["More for stage 2", stage(2).getByLabel("Offers a minute"), "0", "Must be a whole number from 1 to 4294967295."],
       [null, stage(1).getByLabel("Percent", { exact: true }), "0.001", "Must be a number from 0.01 to 100.00 with at most two decimals."],
       [null, stage(2).getByLabel("Percent", { exact: true }), "5", "Stage 2: A stage's percentage is not above that of a stage before it, so it would take no device; percentages add up to the whole target."],
@@ -128,12 +128,13 @@ describe("the rollout form", () => {
     await page.getByText("22:30 to 04:00, Sat Sun, device time").waitFor();
     await shot(page, "rollout-scheduled");
     const [made] = (await otad.expect(200, "GET", "/api/v1/rollouts")).items;
-    const { timeouts, window, stages: [first] } = made;
+    const { timeouts, window, stages: [first, second] } = made;
     assert.equal(Date.parse(made.start_at), start.getTime());
     assert.deepEqual(window, { days: ["sat", "sun"], from: "22:30", to: "04:00" });
     assert.deepEqual(timeouts, { offered: 3600, downloading: 3600, installing: 3600, trial: 600, retry: 3600 });
     assert.deepEqual([made.running_min, made.running_max, made.retries, made.retry_wait_seconds, made.health_seconds, made.health_events, made.postpone_seconds_max], ["1.0.0", "1.0.9", 2, 1800, 7200, 3, 86400]);
     assert.deepEqual([first.percent, first.by_hand, first.offers_a_minute, first.in_flight_max, first.failure_percent, first.sequential], [0.5, true, 100, 20, 10, { allowed_bp: 100, suspect_bp: 550, confidence_bp: 9900 }]);
+    assert.deepEqual([second.failure_count, second.sequential], [null, { allowed_bp: 100, suspect_bp: 500, confidence_bp: 9500 }], "a stage that nobody touched halts, too");
     await otad.expect(200, "POST", `/api/v1/rollouts/${made.id}/cancel`);
   });
 
