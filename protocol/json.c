@@ -230,8 +230,10 @@ int ota_json_skip(struct ota_json *json)
     }
 }
 
-int ota_json_read(struct ota_json *json, const struct ota_field *fields, size_t count, void *out)
+int ota_json_read(struct ota_json *json, const char *buf, size_t len,
+                  const struct ota_field *fields, size_t count, void *out)
 {
+    ota_json_open(json, buf, len);
     ota_json_object(json, fields, count, out);
     (void)peek(json);
     return json->at == json->end ? json->error : unexpected(json);
@@ -241,6 +243,5 @@ int ota_json_check(const char *buf, size_t len)
 {
     struct ota_json json;
 
-    ota_json_open(&json, buf, len);
-    return ota_json_read(&json, NULL, 0, NULL);
+    return ota_json_read(&json, buf, len, NULL, 0, NULL);
 }

@@ -65,7 +65,8 @@ void ota_json_open(struct ota_json *json, const char *buf, size_t len);
  * OTA_OK and json->seen, or the first error: a field's, OTA_E_TRUNCATED when the text ends too
  * early, OTA_E_TOO_LARGE over OTA_JSON_DEPTH_MAX levels or OTA_JSON_KEYS_MAX keys, OTA_E_RANGE over
  * OTA_JSON_INT_MAX, OTA_E_DUPLICATE (at every level), else OTA_E_SYNTAX. */
-int ota_json_read(struct ota_json *json, const struct ota_field *fields, size_t count, void *out);
+int ota_json_read(struct ota_json *json, const char *buf, size_t len,
+                  const struct ota_field *fields, size_t count, void *out);
 /* The same for the object at the cursor. */
 int ota_json_object(struct ota_json *json, const struct ota_field *fields, size_t count, void *out);
 /* Check a whole text. */

@@ -112,14 +112,12 @@ static int parse_payload(struct ota_manifest *manifest, const char *payload, siz
     struct ota_json json;
 
     /* `v` first, wherever it stands: it says what the other keys mean. */
-    ota_json_open(&json, payload, len);
-    int error = ota_json_read(&json, v_field, 1, manifest);
+    int error = ota_json_read(&json, payload, len, v_field, 1, manifest);
     if (error != OTA_OK)
         return error;
     if (json.seen == 0)
         return OTA_E_MISSING;
-    ota_json_open(&json, payload, len);
-    error = ota_json_read(&json, manifest_fields,
+    error = ota_json_read(&json, payload, len, manifest_fields,
                           sizeof(manifest_fields) / sizeof(struct ota_field), manifest);
     if (error != OTA_OK)
         return error;
@@ -169,8 +167,8 @@ static int parse_envelope(struct envelope *envelope, const char *buf, size_t len
     };
     struct ota_json json;
 
-    ota_json_open(&json, buf, len);
-    int error = ota_json_read(&json, fields, sizeof(fields) / sizeof(fields[0]), envelope);
+    int error =
+        ota_json_read(&json, buf, len, fields, sizeof(fields) / sizeof(fields[0]), envelope);
     if (error != OTA_OK)
         return error;
     if (json.seen != 0x7)

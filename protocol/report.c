@@ -69,8 +69,7 @@ static int parse(struct ota_report *report, const char *buf, size_t len)
 {
     struct ota_json json;
 
-    ota_json_open(&json, buf, len);
-    int error = ota_json_read(&json, report_fields,
+    int error = ota_json_read(&json, buf, len, report_fields,
                               sizeof(report_fields) / sizeof(report_fields[0]), report);
     if (error != OTA_OK)
         return error;

@@ -30,8 +30,7 @@ static bool read_body(struct request *rq, struct enrolment *enrolment)
     struct ota_json json;
 
     memset(enrolment, 0, sizeof(*enrolment));
-    ota_json_open(&json, body, rq->len);
-    int error = ota_json_read(&json, FIELDS, FIELD_COUNT, enrolment);
+    int error = ota_json_read(&json, body, rq->len, FIELDS, FIELD_COUNT, enrolment);
     if (error == OTA_OK && json.seen != (1U << FIELD_COUNT) - 1)
         error = OTA_E_MISSING;
     if (error != OTA_OK)

@@ -68,8 +68,7 @@ static int find_token(const char *body, size_t len, struct ota_text *token)
     struct ota_json json;
 
     token->len = 0;
-    ota_json_open(&json, body, len);
-    int error = ota_json_read(&json, token_field, 1, token);
+    int error = ota_json_read(&json, body, len, token_field, 1, token);
     if (error != OTA_OK)
         return error;
     if (token->len == 0)
