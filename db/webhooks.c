@@ -187,7 +187,7 @@ int db_webhook_tried(struct db *db, const struct db_webhook *hook, int64_t messa
         return error;
     q = db_query(db, "UPDATE webhooks SET failures = ?, next_at = ?, last_at = ?, last_status = ?,"
                      " last_error = ?, queued = queued - ?, delivered = delivered + ?,"
-                     " dropped = dropped + ? WHERE id = ?");
+                     " dropped = dropped + ? WHERE id = ? AND (? OR url = ?)");
     db_bind_int(q, 1, hook->failures);
     db_bind_int(q, 2, hook->next_at);
     db_bind_int(q, 3, hook->last_at);
@@ -197,5 +197,7 @@ int db_webhook_tried(struct db *db, const struct db_webhook *hook, int64_t messa
     db_bind_int(q, 7, delivered);
     db_bind_int(q, 8, done && !delivered);
     db_bind_int(q, 9, hook->id);
+    db_bind_int(q, 10, done);
+    db_bind_text(q, 11, hook->url, DB_WEBHOOK_URL_MAX);
     return db_run_one(q);
 }

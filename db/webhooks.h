@@ -59,7 +59,8 @@ int db_webhooks_due(struct db *db, int64_t now, struct db_webhook *hooks, int ma
 /* The oldest message of a hook. */
 int db_webhook_next(struct db *db, int64_t hook_id, struct db_webhook_message *message);
 /* How a try went, from failures, next_at, last_at, last_status and last_error; with `done` the
- * message goes, as delivered or dropped. */
+ * message goes, as delivered or dropped. DB_E_NOT_FOUND when the hook is gone, or when a message
+ * that stays failed at a URL that the hook has no more: that says nothing about the new one. */
 int db_webhook_tried(struct db *db, const struct db_webhook *hook, int64_t message_id, bool done,
                      bool delivered);
 

@@ -121,7 +121,7 @@ static int run_tried(void *ctx, struct db *db)
     int error =
         db_webhook_tried(db, &try->hook, try->message.id, outcome->done, outcome->delivered);
 
-    return error == DB_E_NOT_FOUND ? DB_OK : error; /* deleted meanwhile */
+    return error == DB_E_NOT_FOUND ? DB_OK : error; /* deleted or changed meanwhile */
 }
 
 /* False when it could not be kept, so that the message comes again. */

@@ -142,6 +142,26 @@ describe("webhooks", () => {
     await remove(hook);
   });
 
+  test("a hook that is sent elsewhere while a try hangs is tried there at once, not after the old one's wait", async () => {
+    const held = [];
+    const stuck = http.createServer((request) => held.push(request.socket));
+    await new Promise((resolve) => stuck.listen(0, "127.0.0.1", resolve));
+    try {
+      const hook = await add({ url: `http://127.0.0.1:${stuck.address().port}/` });
+      receiver.got = [];
+      await otad.expect(200, "POST", `/api/v1/webhooks/${hook.id}/test`);
+      await until(() => held.length === 1, "the try that hangs");
+      await otad.expect(200, "PATCH", `/api/v1/webhooks/${hook.id}`, { body: { url: receiver.url } });
+      held[0].destroy();
+      await until(() => receiver.got.length === 1, "the ping at the new address", 5000);
+      assert.deepEqual(receiver.events(), ["ping"]);
+      await remove(hook);
+    } finally {
+      stuck.closeAllConnections();
+      stuck.close();
+    }
+  });
+
   test("an error is a failure, a redirect is not followed, and neither keeps another hook waiting", async () => {
     const good = new Receiver();
     await good.listen();
