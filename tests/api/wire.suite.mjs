@@ -278,7 +278,9 @@ describe("wire, files", () => {
           }
       const data = fs.realpathSync(`${otad.dir}/data`);
       const opened = [...fs.readFileSync(trace, "utf8").slice(before).matchAll(/\b(?:open|openat|openat2|unlink|rename)\((?:AT_FDCWD, )?"([^"]*)"/g)].map((found) => found[1]);
-      const outside = opened.filter((name) => !`${name}/`.startsWith(`${data}/`) && !name.startsWith("/proc/self/") && !name.startsWith("/sys/") && name !== "/dev/urandom");
+      // The C library reads the time zone at the first line of the log, which may come after the first request.
+      const asked = opened.filter((name) => name !== "/etc/localtime");
+      const outside = asked.filter((name) => !`${name}/`.startsWith(`${data}/`) && !name.startsWith("/proc/self/") && !name.startsWith("/sys/") && name !== "/dev/urandom");
       assert.deepEqual(outside, []);
       assert.ok(opened.every((name) => !name.includes("..") && !name.endsWith("server-key.pem")), opened.join("\n"));
       assert.ok(opened.length > 0, "the trace saw the database's files");
