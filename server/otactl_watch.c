@@ -133,6 +133,31 @@ static bool meant_nobody(const cJSON *rollout)
     return targeted < 1;
 }
 
+/* The first stage whose failures halt nothing before its last device has tried; 0 for none. */
+static unsigned stage_without_rule(const cJSON *rollout)
+{
+    unsigned number = 0;
+    const cJSON *stage = NULL;
+    cJSON_ArrayForEach(stage, cJSON_GetObjectItemCaseSensitive(rollout, "stages"))
+    {
+        number++;
+        if (otactl_json_number(stage, "failure_count") < 1 &&
+            otactl_json_number(stage, "failure_percent") < 1 &&
+            !cJSON_IsObject(cJSON_GetObjectItemCaseSensitive(stage, "sequential")))
+            return number;
+    }
+    return 0;
+}
+
+static void tell_draft(const cJSON *rollout, double id, char *buf, size_t cap)
+{
+    char part[64] = "";
+    unsigned bare = stage_without_rule(rollout);
+    if (bare != 0)
+        snprintf(part, sizeof part, "; no failure halts stage %u: --stage takes failures=N", bare);
+    snprintf(buf, cap, "Start it: otactl rollout start %.0f%s", id, part);
+}
+
 /* What to do next, or why there is nothing to do; "" where the rollout goes on by itself. */
 static void tell_next(const cJSON *rollout, char *buf, size_t cap)
 {
@@ -141,7 +166,9 @@ static void tell_next(const cJSON *rollout, char *buf, size_t cap)
     const char *state = otactl_json_text(rollout, "state");
     const cJSON *stage = current_stage(rollout, &number);
     buf[0] = '\0';
-    if (strcmp(state, "running") == 0 && waits_for_hand(stage))
+    if (strcmp(state, "draft") == 0)
+        tell_draft(rollout, id, buf, cap);
+    else if (strcmp(state, "running") == 0 && waits_for_hand(stage))
         snprintf(buf, cap, "Stage %u goes on by hand: otactl rollout advance %.0f", number, id);
     else if (strcmp(state, "halted") == 0)
         snprintf(buf, cap,

@@ -283,15 +283,30 @@ static void next_steps(void **state)
     (void)state;
     static const struct {
         const char *json, *said;
+        unsigned lines;
     } cases[] = {
         {"{\"id\":7,\"name\":\"b5\",\"state\":\"halted\",\"halt_reason\":\"Too "
          "bad.\",\"stages\":[]}",
          "rollout 7 b5: halted. Too bad. See otactl rollout devices 7; then otactl rollout "
-         "rollback 7, resume 7 --force or cancel 7"},
+         "rollback 7, resume 7 --force or cancel 7",
+         3},
         {"{\"id\":7,\"name\":\"b5\",\"state\":\"completed\",\"stages\":[{\"percent\":100,"
          "\"targeted\":0}]}",
          "rollout 7 b5: completed; stage 1 of 1 (100 %): 0 of 0 succeeded. No device had to be "
-         "updated"},
+         "updated",
+         3},
+        {"{\"id\":7,\"name\":\"b5\",\"state\":\"draft\",\"stages\":[{\"percent\":25,\"failure_"
+         "count\":1},"
+         "{\"percent\":50,\"failure_percent\":5},{\"percent\":100,\"sequential\":{}}]}",
+         "rollout 7 b5: draft; stage 3 of 3 (100 %): 0 of 0 succeeded. Start it: otactl rollout "
+         "start 7",
+         5},
+        {"{\"id\":7,\"name\":\"b5\",\"state\":\"draft\",\"stages\":[{\"percent\":25,\"failure_"
+         "count\":1},"
+         "{\"percent\":100,\"failure_count\":null}]}",
+         "rollout 7 b5: draft; stage 2 of 2 (100 %): 0 of 0 succeeded. Start it: otactl rollout "
+         "start 7; no failure halts stage 2: --stage takes failures=N",
+         4},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         char said[1024];
@@ -299,7 +314,7 @@ static void next_steps(void **state)
         otactl_rollout_line(rollout, said, sizeof said);
         assert_string_equal(said, cases[i].said);
         FILE *out = fmemopen(said, sizeof said, "w");
-        assert_int_equal(otactl_rollout_draw(out, rollout, 0), 3);
+        assert_int_equal(otactl_rollout_draw(out, rollout, 0), cases[i].lines);
         fclose(out);
         cJSON_Delete(rollout);
     }
