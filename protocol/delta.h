@@ -53,7 +53,7 @@
 #define OTA_DELTA_LEN_MAX 0xffffffU      /* bytes of base, result or patch: 16 MB */
 #define OTA_DELTA_WRITE_LEN 256U         /* bytes of one write_result(), but for the last */
 #define OTA_DELTA_CHECKPOINT_STEP 16384U /* bytes of the result between checkpoints */
-#define OTA_DELTA_CHECKPOINT_MAX 1000U   /* bytes that ota_delta_save() needs at most */
+#define OTA_DELTA_CHECKPOINT_MAX 1008U   /* bytes that ota_delta_save() needs at most */
 #define OTA_DELTA_STATE_MAX 8192U        /* bytes: struct ota_delta is no larger */
 #define OTA_DELTA_LOOKAHEAD 192U         /* bytes of the patch that one item can take at most */
 

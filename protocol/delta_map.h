@@ -11,7 +11,7 @@
 
 #include "protocol/delta_model.h"
 
-#define OTA_DELTA_STARTS_MAX 430U
+#define OTA_DELTA_STARTS_MAX 410U
 #define OTA_DELTA_MOVES_MAX 72U
 
 /* How a segment's pieces are predicted. */

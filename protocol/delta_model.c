@@ -6,13 +6,18 @@
 #define STRETCH_SHIFT 8  /* log2 odds are in 1/256 */
 #define STRETCH_MAX 4095 /* below 2^-16 */
 #define WEIGHT_ONE 16384 /* 1.0 */
-#define WEIGHT_START 8000
+/* Quick mixers are surer at first, and learn more from a mistake. */
+#define WEIGHT_START_QUICK 9500
+#define WEIGHT_START 6500
+#define LEARN_SHIFT_QUICK 11
 #define LEARN_SHIFT 13
 #define SEEN_MAX 60U /* bits after which a fine slot doesn't learn slower any more */
 #define FINE_START (ONE / 32)
 #define LONGER_START 0xccc0U /* 4 of 5 numbers are longer, until it is known better */
 #define COARSE_SEEN_MAX 15U
 #define LENGTH_SLOTS 19U
+#define SECOND_SLOTS 5U
+#define LOW_BITS 2U
 #define COARSE_HALF 0x8000U /* not used yet */
 
 /* 256 * log2(1 + i/32), and 256 * 2^(i/32) - 256. */
@@ -73,7 +78,7 @@ void ota_delta_model_init(struct ota_delta_model *model)
         model->coarse[i] = COARSE_HALF;
     for (unsigned i = 0; i < OTA_DELTA_MIXERS; i++)
         for (unsigned j = 0; j < OTA_DELTA_MIXED_MAX; j++)
-            model->weight[i][j] = WEIGHT_START;
+            model->weight[i][j] = i < OTA_DELTA_QUICK ? WEIGHT_START_QUICK : WEIGHT_START;
     model->coder.low = 0;
     model->coder.high = UINT32_MAX;
 }
@@ -121,7 +126,7 @@ int ota_delta_code_bit(struct ota_delta_model *model, unsigned slot, int bit)
 
 static void correct(int16_t *weight, int32_t by)
 {
-    int32_t corrected = *weight + by / (1 << LEARN_SHIFT);
+    int32_t corrected = *weight + by;
     *weight = (int16_t)(corrected < INT16_MIN   ? INT16_MIN
                         : corrected > INT16_MAX ? INT16_MAX
                                                 : corrected);
@@ -140,8 +145,9 @@ int ota_delta_code_mixed(struct ota_delta_model *model, const uint16_t *slots, u
     uint32_t p = squash(sum / WEIGHT_ONE);
     bit = model->coder.code_bit(&model->coder, p, bit);
     int32_t error = ((bit ? (int32_t)ONE - 1 : 0) - (int32_t)p) / 16;
+    int32_t slowness = 1 << (mixer < OTA_DELTA_QUICK ? LEARN_SHIFT_QUICK : LEARN_SHIFT);
     for (unsigned i = 0; i < count; i++) {
-        correct(&weight[i], stretched[i] * error);
+        correct(&weight[i], stretched[i] * error / slowness);
         learn(model, slots[i], bit);
     }
     return bit;
@@ -165,8 +171,9 @@ uint32_t ota_delta_code_tree(struct ota_delta_model *model, unsigned slot, unsig
     return node - (1U << bits);
 }
 
-/* Slots: LENGTH_SLOTS for the length, the last of them for all that is longer; 5 for the bit below
- * the top one. */
+/* Slots: LENGTH_SLOTS for the length, the last of them for all that is longer; SECOND_SLOTS for the
+ * bit below the top one; 1 and 3 for the last bits, as a tree of one or of two: places and lengths
+ * are multiples of 2 or 4 more often than not. */
 uint32_t ota_delta_code_number(struct ota_delta_model *model, unsigned slot, uint32_t value)
 {
     unsigned length = bit_length(value);
@@ -176,9 +183,13 @@ uint32_t ota_delta_code_number(struct ota_delta_model *model, unsigned slot, uin
         n++;
     if (n < 2)
         return n;
-    unsigned second = slot + LENGTH_SLOTS + (n < 7 ? n - 2 : 4);
-    uint32_t result = 2U | (uint32_t)ota_delta_code_bit(model, second, (int)(value >> (n - 2) & 1));
-    return result << (n - 2) | ota_delta_code_raw(model, n - 2, value);
+    unsigned rest = n - 2;
+    unsigned second = slot + LENGTH_SLOTS + (rest < SECOND_SLOTS ? rest : SECOND_SLOTS - 1);
+    uint32_t result = 2U | (uint32_t)ota_delta_code_bit(model, second, (int)(value >> rest & 1));
+    unsigned low = rest < LOW_BITS ? rest : LOW_BITS;
+    result = result << (rest - low) | ota_delta_code_raw(model, rest - low, value >> low);
+    return result << low |
+           ota_delta_code_tree(model, slot + LENGTH_SLOTS + SECOND_SLOTS - 2 + low, low, value);
 }
 
 int32_t ota_delta_code_signed(struct ota_delta_model *model, unsigned slot, int32_t value)

@@ -18,9 +18,10 @@
 /* Slots [0, OTA_DELTA_FINE) are for bits that are nearly always the same; those behind are coarser
  * and cost two bytes instead of three. */
 #define OTA_DELTA_FINE 288U
-#define OTA_DELTA_COARSE 1347U
+#define OTA_DELTA_COARSE 1415U
 #define OTA_DELTA_SLOTS (OTA_DELTA_FINE + OTA_DELTA_COARSE)
-#define OTA_DELTA_MIXERS 18U   /* sets of weights */
+#define OTA_DELTA_MIXERS 19U   /* sets of weights */
+#define OTA_DELTA_QUICK 2U     /* of them, the first: for bits that are nearly always the same */
 #define OTA_DELTA_MIXED_MAX 3U /* slots that are mixed */
 
 /* A range coder of 32 bits: [low, high] is what is left of the range. */
@@ -63,7 +64,7 @@ uint32_t ota_delta_code_tree(struct ota_delta_model *model, unsigned slot, unsig
 
 /* A number, small ones cheap: its length in unary, then its bits. Uses OTA_DELTA_NUMBER_SLOTS
  * slots. */
-#define OTA_DELTA_NUMBER_SLOTS 24U
+#define OTA_DELTA_NUMBER_SLOTS 28U
 uint32_t ota_delta_code_number(struct ota_delta_model *model, unsigned slot, uint32_t value);
 
 /* The same for numbers with a sign. */

@@ -65,8 +65,9 @@ enum slots {
 _Static_assert(SLOTS_FINE == OTA_DELTA_FINE && SLOTS <= OTA_DELTA_SLOTS, "the model has the slots");
 _Static_assert(SLOTS - SLOT_SHAPE == OTA_DELTA_SLOTS_SAVED, "what a checkpoint holds");
 
-enum mixers { MIX_HIT, MIX_CHANGE, MIX_NEW, MIXERS = MIX_NEW + 16 };
-_Static_assert(MIXERS <= OTA_DELTA_MIXERS, "the model has the mixers");
+enum mixers { MIX_HIT, MIX_CHANGE = MIX_HIT + 2, MIX_NEW, MIXERS = MIX_NEW + 16 };
+_Static_assert(MIX_CHANGE == OTA_DELTA_QUICK && MIXERS <= OTA_DELTA_MIXERS,
+               "the model has the mixers");
 
 void ota_delta_stream_init(struct ota_delta_stream *stream)
 {
@@ -112,7 +113,7 @@ static uint8_t code_changed_byte(struct ota_delta_stream *stream, uint8_t byte, 
 }
 
 /* A byte of a literal: mixed from what is usual there, what is usual behind `before`, and what the
- * base has where the last match would go on. */
+ * base has where it would go on. */
 static uint8_t code_new_byte(struct ota_delta_stream *stream, uint8_t byte, unsigned upper,
                              unsigned before, uint8_t old)
 {
@@ -137,8 +138,8 @@ static int code_literal(struct ota_delta_stream *stream, uint8_t *bytes, uint32_
 {
     struct ota_delta_place *place = &stream->place;
     uint32_t old = 0;
-    if (place->match_from + 2 <= stream->map.base_len) {
-        int error = ota_delta_read_base(stream, place->match_from, 2, &old);
+    if (place->base_at + 2 <= stream->map.base_len) {
+        int error = ota_delta_read_base(stream, place->base_at, 2, &old);
         if (error != OTA_OK)
             return error;
     }
@@ -248,7 +249,8 @@ static int code_copy(struct ota_delta_stream *stream, const struct ota_delta_seg
     const uint16_t slots[2] = {
         (uint16_t)(SLOT_HIT + guess.class * 8 + moved * 4 + (place->history & 3U)),
         (uint16_t)(SLOT_HIT_RUN + guess.class * 8 + log2_bucket(place->run))};
-    int miss = ota_delta_code_mixed(&stream->model, slots, 2, MIX_HIT, value != guess.value);
+    int miss =
+        ota_delta_code_mixed(&stream->model, slots, 2, MIX_HIT + moved, value != guess.value);
     place->history = (uint8_t)(place->history << 1 | miss);
     place->run = miss ? 0 : (uint8_t)(place->run + (place->run < 255));
     value = miss ? code_miss(stream, &guess, value) : guess.value;
@@ -266,6 +268,8 @@ static void begin_match(struct ota_delta_place *place, const struct ota_delta_to
     place->match_kind = token->kind;
     place->match_base = place->match_from = token->from;
     place->match_left = token->len;
+    if (token->kind != OTA_DELTA_OF_RESULT)
+        place->base_at = token->from;
     if (token->kind == OTA_DELTA_INLINE)
         place->match_content = token->content;
 }
@@ -312,9 +316,9 @@ static int code_token(struct ota_delta_stream *stream, struct ota_delta_token *t
                       ota_delta_code_number(model, SLOT_DISTANCE, place->position - token->from);
         limit = place->position;
     } else {
-        token->from = place->match_from +
+        token->from = place->base_at +
                       (uint32_t)ota_delta_code_signed(model, SLOT_JUMP,
-                                                      (int32_t)(token->from - place->match_from));
+                                                      (int32_t)(token->from - place->base_at));
     }
     if (token->kind == OTA_DELTA_INLINE)
         code_content(stream, token);
@@ -387,12 +391,8 @@ static int code_match(struct ota_delta_stream *stream, uint8_t *bytes, uint32_t 
 static int code_new(struct ota_delta_stream *stream, uint8_t *bytes, uint32_t len,
                     const struct ota_delta_token *token)
 {
-    struct ota_delta_place *place = &stream->place;
-    int done = place->match_kind == OTA_DELTA_CALL ? code_call(stream, bytes, len, token->from)
-                                                   : code_literal(stream, bytes, len);
-    if (done > 0 && place->match_from + OTA_DELTA_PIECE_MAX <= stream->map.base_len)
-        place->match_from += (uint32_t)done;
-    return done;
+    return stream->place.match_kind == OTA_DELTA_CALL ? code_call(stream, bytes, len, token->from)
+                                                      : code_literal(stream, bytes, len);
 }
 
 int ota_delta_code_piece(struct ota_delta_stream *stream, uint8_t bytes[OTA_DELTA_PIECE_MAX],
@@ -418,6 +418,8 @@ int ota_delta_code_piece(struct ota_delta_stream *stream, uint8_t bytes[OTA_DELT
     for (int i = 0; i < done; i++)
         place->last[(place->position + (uint32_t)i) & 1] = bytes[i];
     place->position += (uint32_t)done;
+    if (place->base_at + (uint32_t)done <= stream->map.base_len)
+        place->base_at += (uint32_t)done;
     if (place->position % OTA_DELTA_STEP == 0) {
         ota_delta_model_round(&stream->model, SLOT_SHAPE, SLOTS);
         ota_delta_model_forget(&stream->model, SLOT_BEHIND, SLOT_SHAPE);
@@ -441,17 +443,16 @@ void ota_delta_stream_load(struct ota_delta_stream *stream, const uint8_t *buf)
 bool ota_delta_stream_resume(struct ota_delta_stream *stream)
 {
     const struct ota_delta_place *place = &stream->place;
-    uint32_t limit =
-        place->match_kind == OTA_DELTA_OF_RESULT ? place->position : stream->map.base_len;
-    /* Behind a match its place is no more than where the next one is looked for. */
-    if (place->match_left == 0 && limit < place->position)
-        limit = place->position;
-    if (place->position > stream->map.result_len || place->match_from > limit ||
-        place->match_base > place->match_from || place->match_kind >= OTA_DELTA_TOKENS ||
-        place->match_content >= OTA_DELTA_CONTENTS)
+    uint32_t base_len = stream->map.base_len;
+    bool of_base = place->match_kind == OTA_DELTA_OF_BASE || place->match_kind == OTA_DELTA_INLINE;
+    if (place->position > stream->map.result_len || place->base_at > base_len ||
+        place->match_kind >= OTA_DELTA_TOKENS || place->match_content >= OTA_DELTA_CONTENTS)
         return false;
     stream->next = ota_delta_map_next(&stream->map, place->position);
-    return place->match_left <= stream->next.result - place->position &&
-           (place->match_kind == OTA_DELTA_OF_RESULT ||
-            place->match_left <= limit - place->match_from || place->match_left == 0);
+    if (place->match_left == 0)
+        return true;
+    return place->match_base <= place->match_from &&
+           place->match_from < (of_base ? base_len : place->position) &&
+           place->match_left <= stream->next.result - place->position &&
+           (!of_base || place->match_left <= base_len - place->match_from);
 }

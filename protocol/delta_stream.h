@@ -49,6 +49,7 @@ struct ota_delta_place {
     uint32_t match_base; /* where the present token's bytes begin */
     uint32_t match_from; /* and go on */
     uint32_t match_left; /* bytes of it */
+    uint32_t base_at;    /* where the base would go on: what matches are told from */
     uint8_t match_kind;
     uint8_t match_content;
     uint8_t history; /* hits and misses of the last pieces, one bit each */
@@ -110,7 +111,7 @@ bool ota_delta_wants_token(const struct ota_delta_stream *stream);
 /* At a multiple of OTA_DELTA_STEP: all that the stream knows, beside the map, in
  * OTA_DELTA_STREAM_SAVED bytes. The model is rounded there, on both sides, so that this holds it
  * exactly. The bytes are for the machine that wrote them. */
-#define OTA_DELTA_SLOTS_SAVED 1097U
+#define OTA_DELTA_SLOTS_SAVED 1145U
 #define OTA_DELTA_STREAM_SAVED                                                                     \
     (sizeof(struct ota_delta_place) + OTA_DELTA_MODEL_SAVED(OTA_DELTA_SLOTS_SAVED))
 size_t ota_delta_stream_save(const struct ota_delta_stream *stream, uint8_t *buf);

@@ -62,7 +62,7 @@ static int bits_of(uint32_t value)
 /* Bits saved by a match against literals, about. */
 static int gain(const struct ota_delta_stream *stream, const struct ota_delta_token *token)
 {
-    int32_t jump = (int32_t)(token->from - stream->place.match_from);
+    int32_t jump = (int32_t)(token->from - stream->place.base_at);
     int place = token->kind == OTA_DELTA_OF_RESULT
                     ? bits_of(stream->place.position - token->from)
                     : bits_of((uint32_t)(jump < 0 ? -jump : jump)) + 1;
@@ -108,11 +108,11 @@ static struct ota_delta_token best_at(struct delta_parse *parse,
     *saved = 0;
     if (end - at < 2)
         return best;
-    struct delta_match match = delta_index_longest(parse->index, find, stream->place.match_from);
+    struct delta_match match = delta_index_longest(parse->index, find, stream->place.base_at);
     if (match.len > 0)
         try_match(stream, &best, saved,
                   (struct ota_delta_token){OTA_DELTA_OF_BASE, 0, match.from, match.len});
-    uint32_t near = stream->place.match_from + (at - stream->place.position);
+    uint32_t near = stream->place.base_at + (at - stream->place.position);
     if (near < parse->index->text.len) {
         uint32_t len = 0;
         while (len < find.len && near + len < parse->index->text.len &&
