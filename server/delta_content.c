@@ -123,19 +123,13 @@ static int split(struct ota_delta_stream *stream, struct delta_bytes result,
     return error;
 }
 
-int delta_content_choose(struct ota_delta_stream *stream, struct delta_bytes result,
-                         struct delta_segments *segments)
+int delta_content_split(struct ota_delta_stream *stream, struct delta_bytes result,
+                        const struct delta_segments *segments, struct delta_segments *parts)
 {
-    struct delta_segments parts = {NULL, 0};
     int error = OTA_OK;
+    *parts = (struct delta_segments){NULL, 0};
     for (uint32_t i = 0; i < segments->count && error == OTA_OK; i++)
-        error = split(stream, result, segments->at[i], &parts);
-    if (error == OTA_OK) {
-        struct delta_segments whole = *segments;
-        *segments = parts;
-        parts = whole;
-    }
-    free(parts.at);
+        error = split(stream, result, segments->at[i], parts);
     memset(&stream->place, 0, sizeof stream->place);
     return error;
 }

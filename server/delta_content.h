@@ -7,10 +7,10 @@
 
 #include "server/delta_match.h"
 
-/* Give each of the segments its content, splitting those where that saves more than it costs. The
- * map must be whole but for its moves. OTA_OK or OTA_E_NO_SPACE; then the segments are as before.
- */
-int delta_content_choose(struct ota_delta_stream *stream, struct delta_bytes result,
-                         struct delta_segments *segments);
+/* The segments with their contents, split where that saves more than it costs. The map must be
+ * whole but for its moves. parts->at is to be freed, also behind an error. OTA_OK or
+ * OTA_E_NO_SPACE. */
+int delta_content_split(struct ota_delta_stream *stream, struct delta_bytes result,
+                        const struct delta_segments *segments, struct delta_segments *parts);
 
 #endif

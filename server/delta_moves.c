@@ -5,18 +5,12 @@
 #include <string.h>
 
 #include "protocol/error.h"
+#include "server/delta_votes.h"
 
 #define MISS_COST 7    /* bits */
 #define MOVE_COST 30   /* bits of another `by` */
 #define RETURN_COST 18 /* bits of going back to the segments */
 #define STATES 16U     /* candidates for `by` that are followed at once */
-
-struct votes {
-    struct ota_delta_reference *at;
-    uint32_t count;
-    uint32_t cap;
-    bool failed;
-};
 
 /* A way to here: what is added to values, and which vote began it. */
 struct state {
@@ -30,40 +24,6 @@ struct step {
     uint32_t by;
     uint32_t before; /* step + 1 */
 };
-
-static void add_vote(struct votes *votes, const struct ota_delta_reference *reference)
-{
-    if (votes->count == votes->cap) {
-        uint32_t cap = votes->cap == 0 ? 1024 : 2 * votes->cap;
-        void *grown = realloc(votes->at, cap * sizeof *votes->at);
-        if (grown == NULL) {
-            votes->failed = true;
-            return;
-        }
-        votes->at = grown;
-        votes->cap = cap;
-    }
-    votes->at[votes->count++] = *reference;
-}
-
-static void collect(struct ota_delta_stream *stream, struct delta_bytes result,
-                    const struct ota_delta_segment *segment, struct votes *votes)
-{
-    for (uint32_t at = 0; at < segment->len;) {
-        struct ota_delta_reference reference;
-        uint8_t bytes[OTA_DELTA_PIECE_MAX] = {0};
-        uint32_t left = segment->len - at;
-        uint32_t most = left < OTA_DELTA_PIECE_MAX ? left : OTA_DELTA_PIECE_MAX;
-        memcpy(bytes, result.at + segment->result + at, most);
-        stream->place.position = segment->result + at;
-        int len = ota_delta_refer(stream, segment, most, bytes, &reference);
-        if (len <= 0)
-            return;
-        if (reference.found)
-            add_vote(votes, &reference);
-        at += (uint32_t)len;
-    }
-}
 
 static int compare(const void *a, const void *b)
 {
@@ -81,7 +41,7 @@ static uint32_t take_step(struct step *steps, uint32_t *count, struct step step)
 }
 
 /* The cheapest moves for the sorted votes: the last step + 1. `states[0]` is "as mapped". */
-static uint32_t follow(const struct ota_delta_map *map, const struct votes *votes,
+static uint32_t follow(const struct ota_delta_map *map, const struct delta_votes *votes,
                        struct step *steps, uint32_t dearer)
 {
     struct state states[STATES] = {{OTA_DELTA_AS_MAPPED, 0, 0}};
@@ -148,12 +108,13 @@ static void use_steps(struct ota_delta_map *map, const struct step *steps, uint3
 int delta_moves_choose(struct ota_delta_stream *stream, struct delta_bytes result,
                        const struct delta_segments *segments)
 {
-    struct votes votes = {0};
+    struct delta_votes votes;
     struct ota_delta_map *map = &stream->map;
-    for (uint32_t i = 0; i < segments->count; i++)
-        collect(stream, result, &segments->at[i], &votes);
+    int error = delta_votes_collect(stream, result, segments, &votes);
     struct step *steps = malloc((2 * (size_t)votes.count + 1) * sizeof *steps);
-    if (!votes.failed && steps != NULL) {
+    if (steps == NULL)
+        error = OTA_E_NO_SPACE;
+    if (error == OTA_OK) {
         if (votes.count > 0)
             qsort(votes.at, votes.count, sizeof *votes.at, compare);
         uint32_t last = follow(map, &votes, steps, 0);
@@ -162,9 +123,7 @@ int delta_moves_choose(struct ota_delta_stream *stream, struct delta_bytes resul
             last = follow(map, &votes, steps, dearer);
         use_steps(map, steps, last);
     }
-    bool failed = votes.failed || steps == NULL;
     free(steps);
     free(votes.at);
-    memset(&stream->place, 0, sizeof stream->place);
-    return failed ? OTA_E_NO_SPACE : OTA_OK;
+    return error;
 }

@@ -6,9 +6,11 @@
 #include "protocol/error.h"
 #include "server/delta_content.h"
 #include "server/delta_moves.h"
+#include "server/delta_votes.h"
 
 #define PASSES 3 /* each knows from the last one where things went */
 #define ROUNDS 3
+#define OVERLAPS 16U /* segments from the same place of the base that are looked at */
 
 static int by_base(const void *a, const void *b)
 {
@@ -19,11 +21,27 @@ static int by_base(const void *a, const void *b)
     return left->result < right->result ? -1 : left->result > right->result;
 }
 
-static int longer(const void *a, const void *b)
+/* A segment that could begin in the map, and how much it wants to. */
+struct ranked {
+    struct ota_delta_segment segment;
+    uint32_t rank;
+};
+
+/* By rank, then by length. */
+static int by_rank(const void *a, const void *b)
 {
-    const struct ota_delta_segment *left = a;
-    const struct ota_delta_segment *right = b;
-    return left->len > right->len ? -1 : left->len < right->len;
+    const struct ranked *left = a;
+    const struct ranked *right = b;
+    if (left->rank != right->rank)
+        return left->rank > right->rank ? -1 : 1;
+    return left->segment.len > right->segment.len ? -1 : left->segment.len < right->segment.len;
+}
+
+static int ranked_by_base(const void *a, const void *b)
+{
+    const struct ranked *left = a;
+    const struct ranked *right = b;
+    return by_base(&left->segment, &right->segment);
 }
 
 static int match_once(const struct delta_image *base, const struct delta_image *result,
@@ -82,40 +100,103 @@ static bool is_mapped(const struct ota_delta_map *map, const struct ota_delta_se
            map->base_address + segment->result;
 }
 
-/* The longest segments begin in the map, but for those that it is right about without. As it gets
- * others, it may no longer be, hence the rounds. */
-static int choose_starts(struct ota_delta_map *map, const struct delta_segments *segments)
+/* Those of the highest ranks, but for rank 0, and for what the map is right about without them. As
+ * it gets others, it may no longer be, hence the rounds. Leaves `ranked` in another order. */
+static void choose_starts(struct ota_delta_map *map, struct ranked *ranked, uint32_t count)
 {
-    struct ota_delta_segment *sorted = malloc((segments->count + 1U) * sizeof *sorted);
-    if (sorted == NULL)
-        return OTA_E_NO_SPACE;
-    if (segments->count > 0) {
-        memcpy(sorted, segments->at, segments->count * sizeof *sorted);
-        qsort(sorted, segments->count, sizeof *sorted, longer);
-    }
+    if (count > 0)
+        qsort(ranked, count, sizeof *ranked, by_rank);
     ota_delta_map_init(map);
     for (int round = 0; round < ROUNDS; round++)
-        for (uint32_t i = 0; i < segments->count && map->known < OTA_DELTA_STARTS_MAX; i++)
-            if (sorted[i].len > 0 && !is_mapped(map, &sorted[i])) {
-                ota_delta_map_add(map, (struct ota_delta_start){sorted[i].base, sorted[i].result});
-                sorted[i].len = 0; /* once */
+        for (uint32_t i = 0; i < count && map->known < OTA_DELTA_STARTS_MAX; i++)
+            if (ranked[i].rank > 0 && !is_mapped(map, &ranked[i].segment)) {
+                const struct ota_delta_segment *segment = &ranked[i].segment;
+                ota_delta_map_add(map, (struct ota_delta_start){segment->base, segment->result});
+                ranked[i].rank = 0; /* once */
             }
     map->count = map->known;
-    free(sorted);
-    return OTA_OK;
+}
+
+/* Rank: how many votes for its own bytes a segment would predict. */
+static void rank_by_votes(const struct ota_delta_map *map, const struct delta_votes *votes,
+                          struct ranked *ranked, uint32_t count)
+{
+    if (count > 0)
+        qsort(ranked, count, sizeof *ranked, ranked_by_base);
+    for (uint32_t i = 0; i < count; i++)
+        ranked[i].rank = 0;
+    for (uint32_t i = 0; i < votes->count; i++) {
+        uint32_t offset = votes->at[i].old - map->base_address;
+        uint32_t low = 0;
+        uint32_t high = count;
+        while (low < high) {
+            uint32_t middle = low + (high - low) / 2;
+            if (ranked[middle].segment.base <= offset)
+                low = middle + 1;
+            else
+                high = middle;
+        }
+        for (uint32_t k = low; k > 0 && low - k < OVERLAPS; k--) {
+            const struct ota_delta_segment *segment = &ranked[k - 1].segment;
+            uint32_t at = offset - segment->base;
+            if (at < segment->len && map->base_address + segment->result + at == votes->at[i].new)
+                ranked[k - 1].rank++;
+        }
+    }
+}
+
+/* Begin those segments in the map that are named most. What names them is known when it is known
+ * what the segments hold, and that with a map: at first, one of the longest. */
+static int choose_named(struct ota_delta_stream *stream, struct delta_bytes result,
+                        const struct delta_segments *segments, struct ranked *ranked)
+{
+    struct delta_segments parts;
+    struct delta_votes votes = {NULL, 0, 0};
+    int error = delta_content_split(stream, result, segments, &parts);
+    if (error == OTA_OK)
+        error = delta_votes_collect(stream, result, &parts, &votes);
+    if (error == OTA_OK) {
+        rank_by_votes(&stream->map, &votes, ranked, segments->count);
+        choose_starts(&stream->map, ranked, segments->count);
+    }
+    free(votes.at);
+    free(parts.at);
+    return error;
+}
+
+static int make_map(struct ota_delta_stream *stream, struct delta_bytes result,
+                    const struct delta_segments *segments)
+{
+    struct ranked *ranked = malloc((segments->count + 1U) * sizeof *ranked);
+    if (ranked == NULL)
+        return OTA_E_NO_SPACE;
+    for (uint32_t i = 0; i < segments->count; i++)
+        ranked[i] = (struct ranked){segments->at[i], segments->at[i].len};
+    choose_starts(&stream->map, ranked, segments->count);
+    int error = OTA_OK;
+    if (stream->map.contents > 1)
+        error = choose_named(stream, result, segments, ranked);
+    free(ranked);
+    return error;
 }
 
 int delta_plan_make(struct ota_delta_stream *stream, struct delta_bytes base,
                     struct delta_bytes result, const struct delta_style *style,
                     struct delta_segments *segments)
 {
-    struct ota_delta_map *map = &stream->map;
-    int error = find_segments(map, base, result, style, segments);
+    struct delta_segments whole;
+    int error = find_segments(&stream->map, base, result, style, &whole);
+    *segments = (struct delta_segments){NULL, 0};
     if (error == OTA_OK)
-        error = choose_starts(map, segments);
-    if (error == OTA_OK && map->contents > 1)
-        error = delta_content_choose(stream, result, segments);
-    if (error == OTA_OK && map->contents > 1)
+        error = make_map(stream, result, &whole);
+    if (stream->map.contents == 1) {
+        *segments = whole; /* all bytes */
+        return error;
+    }
+    if (error == OTA_OK)
+        error = delta_content_split(stream, result, &whole, segments);
+    if (error == OTA_OK)
         error = delta_moves_choose(stream, result, segments);
+    free(whole.at);
     return error;
 }
