@@ -28,4 +28,4 @@ CLIENT_TESTS := test_client test_client_manifest test_client_download test_clien
     test_client_power test_client_delta
 UNIT_TESTS += $(CLIENT_TESTS)
 $(foreach test,$(CLIENT_TESTS),$(eval TEST_LIBS_$(test) := $(CLIENT_WORLD) $(B)/libdevice-client.a \
-    $(B)/libdevice-boot.a $(B)/libdevice-core.a $(B)/libdelta.a $(B)/libprotocol.a -ldivsufsort -lcrypto))
+    $(B)/libdevice-boot.a $(B)/libdevice-core.a $(B)/libdelta.a $(B)/libprotocol.a -ldivsufsort -lcrypto -lm))

@@ -46,8 +46,11 @@ static int encode_pieces(struct ota_delta_stream *stream, const struct pair *pai
         uint32_t left = pair->result.len - stream->place.position;
         memcpy(bytes, pair->result.at + stream->place.position,
                left < sizeof bytes ? left : sizeof bytes);
-        if (ota_delta_wants_token(stream))
-            token = delta_parse_token(parse, stream);
+        if (ota_delta_wants_token(stream)) {
+            int error = delta_parse_token(parse, stream, &token);
+            if (error != OTA_OK)
+                return error;
+        }
         if (ota_delta_code_piece(stream, bytes, &token) <= 0)
             return OTA_E_STATE;
     }
@@ -209,7 +212,7 @@ static int try_way(struct ota_delta_stream *stream, const struct delta_index *in
  * same, or not at all. */
 static int encode_best(const struct delta_index *index, struct pair *pair, struct delta_best *best)
 {
-    static const struct delta_style styles[] = {{12, 6, 2, 1}, {10, 6, 1, 1}, {8, 4, 2, 1}};
+    static const struct delta_style styles[] = {{12, 6, 2, 1}, {8, 4, 2, 1}, {7, 3, 3, 1}};
     struct ota_delta_stream *stream = malloc(sizeof *stream);
     int error = stream == NULL ? OTA_E_NO_SPACE : OTA_OK;
     if (!delta_image_address(pair->base, &pair->address)) {

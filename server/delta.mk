@@ -1,7 +1,7 @@
 # The maker of patches, for otad and otactl.
 
 DELTA_SOURCES := $(wildcard server/delta*.c)
-DELTA_LIBS := $(B)/libdelta.a $(B)/libprotocol.a -ldivsufsort -lcrypto
+DELTA_LIBS := $(B)/libdelta.a $(B)/libprotocol.a -ldivsufsort -lcrypto -lm
 
 $(eval $(call library,delta,$(DELTA_SOURCES)))
 

@@ -1,7 +1,7 @@
 # otactl, the command line. A new subject of commands is one more source here.
 
 OTACTL_LIB_SOURCES := $(wildcard server/otactl_*.c) server/nearest.c
-OTACTL_LIBS := $(B)/libotactl.a $(B)/libdelta.a $(B)/libprotocol.a -ldivsufsort -lcurl -lcjson -lcrypto
+OTACTL_LIBS := $(B)/libotactl.a $(B)/libdelta.a $(B)/libprotocol.a -ldivsufsort -lcurl -lcjson -lcrypto -lm
 
 $(eval $(call library,otactl,$(OTACTL_LIB_SOURCES)))
 

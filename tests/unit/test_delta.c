@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "protocol/crc32.h"
 #include "protocol/error.h"
@@ -274,6 +275,24 @@ static void empty_and_tiny_images_work(void **state)
     }
 }
 
+/* A search for matches in long runs can take time that grows with their square. */
+static void an_image_of_long_runs_is_made_in_time(void **state)
+{
+    (void)state;
+    const uint32_t len = 100000;
+    uint8_t *runs = malloc(len);
+    uint8_t *made = NULL;
+    size_t made_len = 0;
+    assert_non_null(runs);
+    for (uint32_t i = 0; i < len; i++)
+        runs[i] = i % 900 == 0 ? (uint8_t)next_random() : 5;
+    clock_t before = clock();
+    assert_int_equal(delta_make(base, (struct delta_bytes){runs, len}, &made, &made_len), OTA_OK);
+    assert_true(clock() - before < 5 * CLOCKS_PER_SEC);
+    free(made);
+    free(runs);
+}
+
 /* --- the vector: two builds of one program for a Cortex-M4 --- */
 
 struct vector {
@@ -450,6 +469,7 @@ int main(void)
               a_flipped_bit_never_gives_a_wrong_result)},
         {TEST("the wrong base is refused", the_wrong_base_is_refused)},
         {TEST("empty and tiny images work", empty_and_tiny_images_work)},
+        {TEST("an image of long runs is made in time", an_image_of_long_runs_is_made_in_time)},
         {TEST("a header has one spelling, and lengths that can be",
               a_header_has_one_spelling_and_lengths_that_can_be)},
         {TEST("the vector is applied, and made again by relocation",
