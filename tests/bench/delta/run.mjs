@@ -19,7 +19,8 @@ const { values: options } = parseArgs({
 });
 const QUICK = process.env.BENCH_QUICK === "1";
 const LIMITS = { code: 8192, ram: 8192, ratio: 1.0, seconds: 5, kilobytes: 256 * 1024, big: 320 * 1024 };
-const GOAL = 0.25;
+const GOAL = 0.25; /* of the geometric mean of FOUR */
+const FOUR = ["same-day fix", "beta to beta", "minor", "major"];
 const BUILT_MEAN_MAX = 0.45;
 
 const PACKAGE = "@pybricks/firmware";
@@ -29,14 +30,14 @@ const HUBS = ["movehub", "cityhub", "technichub", "essentialhub", "primehub"];
 const OTHERS = ["nxt", "ev3"];
 /* Kind, the old version, the new one; the geometric mean of the kind must stay below the limit. */
 const KINDS = [
-  ["same-day fix", "v4.0.0", "v4.0.1", 0.11],
-  ["beta to beta", "v4.0.0b4", "v4.0.0b5", 0.16],
-  ["beta to release", "v4.0.0b5", "v4.0.0", 0.40],
-  ["two betas", "v3.2.0b3", "v3.2.0b5", 0.51],
-  ["minor", "v3.2.0b5", "v3.3.0b3", 0.53],
-  ["several minors", "v3.1.0a4", "v3.2.0b3", 0.83],
-  ["several minors", "v3.3.0b3", "v3.6.0b5", 0.83],
-  ["major", "v3.6.0b5", "v4.0.0b4", 0.83],
+  ["same-day fix", "v4.0.0", "v4.0.1", 0.10],
+  ["beta to beta", "v4.0.0b4", "v4.0.0b5", 0.15],
+  ["beta to release", "v4.0.0b5", "v4.0.0", 0.37],
+  ["two betas", "v3.2.0b3", "v3.2.0b5", 0.48],
+  ["minor", "v3.2.0b5", "v3.3.0b3", 0.50],
+  ["several minors", "v3.1.0a4", "v3.2.0b3", 0.75],
+  ["several minors", "v3.3.0b3", "v3.6.0b5", 0.72],
+  ["major", "v3.6.0b5", "v4.0.0b4", 0.75],
 ];
 
 const run = (command, ...args) => execFileSync(command, args, { encoding: "latin1", stdio: ["ignore", "pipe", "pipe"], maxBuffer: 1 << 26 });
@@ -120,7 +121,7 @@ function codeSize() {
 }
 
 const mean = (rows) => Math.exp(rows.reduce((sum, row) => sum + Math.log(row.ratio), 0) / rows.length);
-const print = (name, ...cells) => console.log(name.padEnd(34) + cells.map((cell) => String(cell).padStart(9)).join(""));
+const print = (name, ...cells) => console.log(name.padEnd(44) + cells.map((cell) => String(cell).padStart(9)).join(""));
 let failed = false;
 function must(good, sentence) {
   if (good) return;
@@ -158,8 +159,9 @@ for (const kind of new Set(rows.map((row) => row.kind))) {
 }
 if (unseen.length > 0) print("other processors", unseen.length, mean(unseen).toFixed(3));
 print("all", rows.length + unseen.length, mean([...rows, ...unseen]).toFixed(3));
-const four = rows.filter(({ kind }) => ["same-day fix", "beta to beta", "minor", "major"].includes(kind));
-print(`the four kinds (goal ${GOAL})`, four.length, mean(four).toFixed(3), mean(four) <= GOAL ? "reached" : "missed");
+const four = rows.filter(({ kind }) => FOUR.includes(kind));
+print(FOUR.join(", "), four.length, mean(four).toFixed(3));
+must(QUICK || mean(four) <= GOAL, `the mean over ${FOUR.join(", ")} is over ${GOAL}`);
 
 const code = codeSize();
 const ram = Math.max(...rows.map((row) => row.ram));
