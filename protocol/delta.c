@@ -261,8 +261,7 @@ static int start_body(struct ota_delta *delta)
     uint32_t position = delta->stream.place.position;
     uint32_t block = resume->payload_at / PAYLOAD_LEN;
 
-    if (block * OTA_DELTA_BLOCK_LEN >= delta->header.patch_len ||
-        position >= delta->header.result_len || position % OTA_DELTA_STEP != 0 ||
+    if (block * OTA_DELTA_BLOCK_LEN >= delta->header.patch_len || position % OTA_DELTA_STEP != 0 ||
         !ota_delta_stream_resume(&delta->stream))
         return OTA_E_DELTA_BLOCK;
     coder->low = resume->low;

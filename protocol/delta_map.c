@@ -7,8 +7,6 @@
 /* What a number of the map is. */
 enum number { COUNT, STEP, JUMP, MOVE_FROM, MOVE_BY, NUMBERS };
 _Static_assert(NUMBERS == OTA_DELTA_MAP_NUMBERS, "numbers of the map");
-#define SLOT_RETURN (NUMBERS * OTA_DELTA_NUMBER_SLOTS)
-_Static_assert(SLOT_RETURN + 2 == OTA_DELTA_MAP_SLOTS, "slots of the map");
 
 static uint32_t get24(const uint8_t *at)
 {
@@ -76,14 +74,15 @@ struct coding {
 
 static uint32_t code(const struct coding *coding, enum number what, uint32_t value)
 {
-    return ota_delta_code_number(coding->model, coding->slot + what * OTA_DELTA_NUMBER_SLOTS,
-                                 value);
+    return ota_delta_code_number(
+        coding->model, coding->slot + OTA_DELTA_MAP_RETURN + what * OTA_DELTA_NUMBER_SLOTS, value);
 }
 
 static uint32_t code_signed(const struct coding *coding, enum number what, uint32_t value)
 {
     return (uint32_t)ota_delta_code_signed(
-        coding->model, coding->slot + what * OTA_DELTA_NUMBER_SLOTS, (int32_t)value);
+        coding->model, coding->slot + OTA_DELTA_MAP_RETURN + what * OTA_DELTA_NUMBER_SLOTS,
+        (int32_t)value);
 }
 
 static int code_counts(struct ota_delta_map *map, const struct coding *coding)
@@ -138,8 +137,8 @@ static int code_move(struct ota_delta_map *map, const struct coding *coding, uns
     bool after_mapped = last->by == OTA_DELTA_AS_MAPPED;
     if (from < last->from)
         return OTA_E_DELTA_BLOCK;
-    if (after_mapped || ota_delta_code_bit(coding->model, coding->slot + SLOT_RETURN,
-                                           now->by != OTA_DELTA_AS_MAPPED)) {
+    if (after_mapped ||
+        ota_delta_code_bit(coding->model, coding->slot, now->by != OTA_DELTA_AS_MAPPED)) {
         uint32_t near = after_mapped ? ota_delta_map_plain(map, from) - from : last->by;
         by = near + code_signed(coding, MOVE_BY, now->by - near);
     }

@@ -59,7 +59,8 @@ struct ota_delta_map {
 };
 
 #define OTA_DELTA_MAP_NUMBERS 5U
-#define OTA_DELTA_MAP_SLOTS (OTA_DELTA_MAP_NUMBERS * OTA_DELTA_NUMBER_SLOTS + 2U)
+#define OTA_DELTA_MAP_RETURN 2U /* slots before those of the numbers */
+#define OTA_DELTA_MAP_SLOTS (OTA_DELTA_MAP_RETURN + OTA_DELTA_MAP_NUMBERS * OTA_DELTA_NUMBER_SLOTS)
 
 void ota_delta_map_init(struct ota_delta_map *map);
 

@@ -7,18 +7,19 @@
 #define STRETCH_MAX 4095 /* below 2^-16 */
 #define WEIGHT_ONE 16384 /* 1.0 */
 /* Quick mixers are surer at first, and learn more from a mistake. */
-#define WEIGHT_START_QUICK 9500
-#define WEIGHT_START 6500
+#define WEIGHT_START_QUICK 0x25 /* both bytes of it */
+#define WEIGHT_START 0x19
 #define LEARN_SHIFT_QUICK 11
 #define LEARN_SHIFT 13
-#define SEEN_MAX 60U /* bits after which a fine slot doesn't learn slower any more */
-#define FINE_START (ONE / 32)
+#define SEEN_MAX 60U         /* bits after which a fine slot doesn't learn slower any more */
+#define FINE_START 0x08      /* both bytes: 1/32, about */
 #define LONGER_START 0xccc0U /* 4 of 5 numbers are longer, until it is known better */
 #define COARSE_SEEN_MAX 15U
 #define LENGTH_SLOTS 19U
 #define SECOND_SLOTS 5U
 #define LOW_BITS 2U
-#define COARSE_HALF 0x8000U /* not used yet */
+#define COARSE_START 0x80   /* both bytes of the next */
+#define COARSE_HALF 0x8080U /* not used yet; 1/2, about */
 
 /* 256 * log2(1 + i/32), and 256 * 2^(i/32) - 256. */
 static const uint8_t log2_table[33] = {
@@ -71,14 +72,11 @@ static uint32_t squash(int x)
 
 void ota_delta_model_init(struct ota_delta_model *model)
 {
-    for (unsigned i = 0; i < OTA_DELTA_FINE; i++)
-        model->fine[i] = FINE_START;
+    memset(model->fine, FINE_START, sizeof model->fine);
     memset(model->seen, 1, sizeof model->seen);
-    for (unsigned i = 0; i < OTA_DELTA_COARSE; i++)
-        model->coarse[i] = COARSE_HALF;
-    for (unsigned i = 0; i < OTA_DELTA_MIXERS; i++)
-        for (unsigned j = 0; j < OTA_DELTA_MIXED_MAX; j++)
-            model->weight[i][j] = i < OTA_DELTA_QUICK ? WEIGHT_START_QUICK : WEIGHT_START;
+    memset(model->coarse, COARSE_START, sizeof model->coarse);
+    memset(model->weight, WEIGHT_START, sizeof model->weight);
+    memset(model->weight, WEIGHT_START_QUICK, OTA_DELTA_QUICK * sizeof model->weight[0]);
     model->coder.low = 0;
     model->coder.high = UINT32_MAX;
 }

@@ -36,16 +36,22 @@ static const uint8_t group_of[OTA_DELTA_CLASSES] = {
 
 #define SLOTS_BEHIND 128U
 
-/* What the slots are for. A checkpoint has the fine ones, and the coarse ones from SLOT_SHAPE on.
+/* What the slots are for. A checkpoint has the fine ones, and the coarse ones from SLOT_DELTA on.
  */
 enum slots {
     SLOT_HIT = 0, /* by class, whether it moved, the last two hits */
     SLOT_HIT_RUN = SLOT_HIT + 8 * OTA_DELTA_CLASSES, /* by class, hits since the last miss */
     SLOTS_FINE = SLOT_HIT_RUN + 8 * OTA_DELTA_CLASSES,
 
-    SLOT_MAP = OTA_DELTA_FINE,
-    SLOT_BEHIND = SLOT_MAP + OTA_DELTA_MAP_SLOTS,     /* bytes behind another, hashed */
-    SLOT_SHAPE = SLOT_BEHIND + SLOTS_BEHIND,          /* by class */
+    SLOT_BEHIND = OTA_DELTA_FINE, /* bytes behind another, hashed */
+    SLOT_MAP = SLOT_BEHIND + SLOTS_BEHIND,
+    SLOT_NUMBERS = SLOT_MAP + OTA_DELTA_MAP_RETURN,          /* the map's, and those from here on */
+    SLOT_DELTA = SLOT_MAP + OTA_DELTA_MAP_SLOTS,             /* by group */
+    SLOT_LEN = SLOT_DELTA + GROUPS * OTA_DELTA_NUMBER_SLOTS, /* by token */
+    SLOT_JUMP = SLOT_LEN + 3 * OTA_DELTA_NUMBER_SLOTS,
+    SLOT_DISTANCE = SLOT_JUMP + OTA_DELTA_NUMBER_SLOTS,
+    SLOT_GAP = SLOT_DISTANCE + OTA_DELTA_NUMBER_SLOTS,
+    SLOT_SHAPE = SLOT_GAP + OTA_DELTA_NUMBER_SLOTS,   /* by class */
     SLOT_SAME = SLOT_SHAPE + OTA_DELTA_CLASSES,       /* by class */
     SLOT_BYTE = SLOT_SAME + OTA_DELTA_CLASSES,        /* lower, upper byte */
     SLOT_CHANGE = SLOT_BYTE + 2 * 256,                /* of a byte against the old one */
@@ -55,15 +61,10 @@ enum slots {
     SLOT_CALL = SLOT_CONTENT + 4 * OTA_DELTA_CONTENTS,
     SLOT_CALL_INDEX = SLOT_CALL + 1,
     SLOT_CALL_PLACE = SLOT_CALL_INDEX + OTA_DELTA_CALLED,
-    SLOT_DELTA = SLOT_CALL_PLACE + (1 << CALL_PLACE_BITS),   /* by group */
-    SLOT_LEN = SLOT_DELTA + GROUPS * OTA_DELTA_NUMBER_SLOTS, /* by token */
-    SLOT_JUMP = SLOT_LEN + 3 * OTA_DELTA_NUMBER_SLOTS,
-    SLOT_DISTANCE = SLOT_JUMP + OTA_DELTA_NUMBER_SLOTS,
-    SLOT_GAP = SLOT_DISTANCE + OTA_DELTA_NUMBER_SLOTS,
-    SLOTS = SLOT_GAP + OTA_DELTA_NUMBER_SLOTS,
+    SLOTS = SLOT_CALL_PLACE + (1 << CALL_PLACE_BITS),
 };
 _Static_assert(SLOTS_FINE == OTA_DELTA_FINE && SLOTS <= OTA_DELTA_SLOTS, "the model has the slots");
-_Static_assert(SLOTS - SLOT_SHAPE == OTA_DELTA_SLOTS_SAVED, "what a checkpoint holds");
+_Static_assert(SLOTS - SLOT_DELTA == OTA_DELTA_SLOTS_SAVED, "what a checkpoint holds");
 
 enum mixers { MIX_HIT, MIX_CHANGE = MIX_HIT + 2, MIX_NEW, MIXERS = MIX_NEW + 16 };
 _Static_assert(MIX_CHANGE == OTA_DELTA_QUICK && MIXERS <= OTA_DELTA_MIXERS,
@@ -71,13 +72,10 @@ _Static_assert(MIX_CHANGE == OTA_DELTA_QUICK && MIXERS <= OTA_DELTA_MIXERS,
 
 void ota_delta_stream_init(struct ota_delta_stream *stream)
 {
+    memset(stream, 0, sizeof *stream);
     ota_delta_model_init(&stream->model);
-    ota_delta_model_expect_numbers(&stream->model, SLOT_MAP, OTA_DELTA_MAP_NUMBERS);
-    ota_delta_model_expect_numbers(&stream->model, SLOT_DELTA,
-                                   (SLOTS - SLOT_DELTA) / OTA_DELTA_NUMBER_SLOTS);
-    ota_delta_map_init(&stream->map);
-    stream->cache_len = 0;
-    memset(&stream->place, 0, sizeof stream->place);
+    ota_delta_model_expect_numbers(&stream->model, SLOT_NUMBERS,
+                                   (SLOT_SHAPE - SLOT_NUMBERS) / OTA_DELTA_NUMBER_SLOTS);
 }
 
 int ota_delta_code_map(struct ota_delta_stream *stream, struct ota_delta_start start)
@@ -154,6 +152,16 @@ static int code_literal(struct ota_delta_stream *stream, uint8_t *bytes, uint32_
 
 /* --- segments --- */
 
+static uint32_t code_bytes(struct ota_delta_stream *stream, const struct ota_delta_guess *guess,
+                           uint32_t value)
+{
+    uint32_t coded = 0;
+    for (unsigned i = guess->len; i-- > 0;)
+        coded = coded << 8 | code_changed_byte(stream, (uint8_t)(value >> 8 * i),
+                                               (uint8_t)(guess->value >> 8 * i), i & 1);
+    return coded;
+}
+
 /* Halfwords and bytes that are no number: most often the same change as last time, or any bytes. */
 static uint32_t code_plain_miss(struct ota_delta_stream *stream,
                                 const struct ota_delta_guess *guess, uint32_t value)
@@ -162,12 +170,9 @@ static uint32_t code_plain_miss(struct ota_delta_stream *stream,
     bool same = *last != 0 && value - guess->value == (uint32_t)*last;
     if (ota_delta_code_bit(&stream->model, SLOT_SHAPE + guess->class, same))
         return guess->value + (uint32_t)*last;
-    uint32_t coded = 0;
-    for (unsigned i = guess->len; i-- > 0;)
-        coded = coded << 8 | code_changed_byte(stream, (uint8_t)(value >> 8 * i),
-                                               (uint8_t)(guess->value >> 8 * i), i & 1);
-    *last = (int32_t)(coded - guess->value);
-    return coded;
+    value = code_bytes(stream, guess, value);
+    *last = (int32_t)(value - guess->value);
+    return value;
 }
 
 /* How far a number is from the expected one. */
@@ -190,31 +195,19 @@ static uint32_t code_miss(struct ota_delta_stream *stream, const struct ota_delt
 {
     enum ota_thumb_kind kind = (enum ota_thumb_kind)guess->class;
     bool relative = guess->class > OTA_THUMB_PLAIN32 && guess->class < OTA_THUMB_KINDS;
-    int32_t delta;
-    bool shaped; /* only the number in it is another */
-    if (relative) {
-        int32_t expected = ota_thumb_field(kind, guess->value);
-        delta = ota_thumb_field(kind, value) - expected;
-        shaped = ota_thumb_with_field(kind, guess->value, expected + delta) == value;
-    } else if (guess->class >= OTA_DELTA_CLASS_POOL_FLASH && guess->class < OTA_DELTA_CLASS_BYTE) {
-        delta = (int32_t)(value - guess->value);
-        shaped = delta > -DELTA_MAX && delta < DELTA_MAX;
-    } else {
+    bool word = guess->class >= OTA_DELTA_CLASS_POOL_FLASH && guess->class < OTA_DELTA_CLASS_BYTE;
+    if (!relative && !word)
         return code_plain_miss(stream, guess, value);
-    }
+    uint32_t expected = relative ? (uint32_t)ota_thumb_field(kind, guess->value) : guess->value;
+    uint32_t found = relative ? (uint32_t)ota_thumb_field(kind, value) : value;
+    int32_t delta = (int32_t)(found - expected);
+    bool shaped = relative ? ota_thumb_with_field(kind, guess->value, (int32_t)found) == value
+                           : delta > -DELTA_MAX && delta < DELTA_MAX;
     if (ota_delta_code_bit(&stream->model, SLOT_SHAPE + guess->class, shaped)) {
-        delta = code_delta(stream, guess, delta);
-        return relative
-                   ? ota_thumb_with_field(
-                         kind, guess->value,
-                         (int32_t)((uint32_t)ota_thumb_field(kind, guess->value) + (uint32_t)delta))
-                   : guess->value + (uint32_t)delta;
+        found = expected + (uint32_t)code_delta(stream, guess, delta);
+        return relative ? ota_thumb_with_field(kind, guess->value, (int32_t)found) : found;
     }
-    uint32_t coded = 0;
-    for (unsigned i = guess->len; i-- > 0;)
-        coded = coded << 8 | code_changed_byte(stream, (uint8_t)(value >> 8 * i),
-                                               (uint8_t)(guess->value >> 8 * i), i & 1);
-    return coded;
+    return code_bytes(stream, guess, value);
 }
 
 static unsigned log2_bucket(unsigned value)
@@ -263,15 +256,24 @@ static int code_copy(struct ota_delta_stream *stream, const struct ota_delta_seg
 
 /* --- gaps --- */
 
-static void begin_match(struct ota_delta_place *place, const struct ota_delta_token *token)
+/* Of `most` bytes at most, from where there are as many. */
+static int begin_match(struct ota_delta_stream *stream, const struct ota_delta_token *token,
+                       uint32_t most)
 {
+    struct ota_delta_place *place = &stream->place;
+    bool of_result = token->kind == OTA_DELTA_OF_RESULT;
+    uint32_t limit = of_result ? place->position : stream->map.base_len;
+    if (token->len == 0 || token->len > most || token->from >= limit ||
+        (!of_result && token->len > limit - token->from) || token->content >= stream->map.contents)
+        return OTA_E_DELTA_BLOCK;
     place->match_kind = token->kind;
     place->match_base = place->match_from = token->from;
     place->match_left = token->len;
-    if (token->kind != OTA_DELTA_OF_RESULT)
+    if (!of_result)
         place->base_at = token->from;
     if (token->kind == OTA_DELTA_INLINE)
         place->match_content = token->content;
+    return OTA_OK;
 }
 
 static void code_content(struct ota_delta_stream *stream, struct ota_delta_token *token)
@@ -292,11 +294,7 @@ static int begin_segment(struct ota_delta_stream *stream, struct ota_delta_token
     token->from = from;
     token->len = room - gap;
     code_content(stream, token);
-    if (gap > room || token->len > stream->map.base_len - from ||
-        token->content >= stream->map.contents)
-        return OTA_E_DELTA_BLOCK;
-    begin_match(place, token);
-    return OTA_OK;
+    return begin_match(stream, token, room);
 }
 
 static int code_token(struct ota_delta_stream *stream, struct ota_delta_token *token, uint32_t gap)
@@ -310,11 +308,9 @@ static int code_token(struct ota_delta_stream *stream, struct ota_delta_token *t
     place->match_kind = token->kind;
     if (token->kind == OTA_DELTA_LITERAL || token->kind == OTA_DELTA_CALL)
         return OTA_OK;
-    uint32_t limit = stream->map.base_len;
     if (token->kind == OTA_DELTA_OF_RESULT) {
         token->from = place->position -
                       ota_delta_code_number(model, SLOT_DISTANCE, place->position - token->from);
-        limit = place->position;
     } else {
         token->from = place->base_at +
                       (uint32_t)ota_delta_code_signed(model, SLOT_JUMP,
@@ -324,12 +320,7 @@ static int code_token(struct ota_delta_stream *stream, struct ota_delta_token *t
         code_content(stream, token);
     token->len = ota_delta_code_number(
         model, SLOT_LEN + (token->kind - 1U) * OTA_DELTA_NUMBER_SLOTS, token->len);
-    if (token->len == 0 || token->len > gap || token->from >= limit ||
-        (token->kind != OTA_DELTA_OF_RESULT && token->len > limit - token->from) ||
-        token->content >= stream->map.contents)
-        return OTA_E_DELTA_BLOCK;
-    begin_match(place, token);
-    return OTA_OK;
+    return begin_match(stream, token, gap);
 }
 
 static int code_call(struct ota_delta_stream *stream, uint8_t *bytes, uint32_t len, uint32_t target)
@@ -421,8 +412,8 @@ int ota_delta_code_piece(struct ota_delta_stream *stream, uint8_t bytes[OTA_DELT
     if (place->base_at + (uint32_t)done <= stream->map.base_len)
         place->base_at += (uint32_t)done;
     if (place->position % OTA_DELTA_STEP == 0) {
-        ota_delta_model_round(&stream->model, SLOT_SHAPE, SLOTS);
-        ota_delta_model_forget(&stream->model, SLOT_BEHIND, SLOT_SHAPE);
+        ota_delta_model_round(&stream->model, SLOT_DELTA, SLOTS);
+        ota_delta_model_forget(&stream->model, SLOT_BEHIND, SLOT_MAP);
     }
     return done;
 }
@@ -430,14 +421,14 @@ int ota_delta_code_piece(struct ota_delta_stream *stream, uint8_t bytes[OTA_DELT
 size_t ota_delta_stream_save(const struct ota_delta_stream *stream, uint8_t *buf)
 {
     memcpy(buf, &stream->place, sizeof stream->place);
-    ota_delta_model_save(&stream->model, SLOT_SHAPE, SLOTS, buf + sizeof stream->place);
+    ota_delta_model_save(&stream->model, SLOT_DELTA, SLOTS, buf + sizeof stream->place);
     return OTA_DELTA_STREAM_SAVED;
 }
 
 void ota_delta_stream_load(struct ota_delta_stream *stream, const uint8_t *buf)
 {
     memcpy(&stream->place, buf, sizeof stream->place);
-    ota_delta_model_load(&stream->model, SLOT_SHAPE, SLOTS, buf + sizeof stream->place);
+    ota_delta_model_load(&stream->model, SLOT_DELTA, SLOTS, buf + sizeof stream->place);
 }
 
 bool ota_delta_stream_resume(struct ota_delta_stream *stream)
@@ -445,7 +436,7 @@ bool ota_delta_stream_resume(struct ota_delta_stream *stream)
     const struct ota_delta_place *place = &stream->place;
     uint32_t base_len = stream->map.base_len;
     bool of_base = place->match_kind == OTA_DELTA_OF_BASE || place->match_kind == OTA_DELTA_INLINE;
-    if (place->position > stream->map.result_len || place->base_at > base_len ||
+    if (place->position >= stream->map.result_len || place->base_at > base_len ||
         place->match_kind >= OTA_DELTA_TOKENS || place->match_content >= OTA_DELTA_CONTENTS)
         return false;
     stream->next = ota_delta_map_next(&stream->map, place->position);
