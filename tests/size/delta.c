@@ -4,16 +4,17 @@
 void measured(void);
 
 extern const struct ota_delta_io io;
-extern uint8_t buf[OTA_DELTA_CHECKPOINT_MAX];
+extern uint8_t buf[];
+extern const size_t len; /* what is known of it when this is built would leave code out */
 
 void measured(void)
 {
     static struct ota_delta delta;
 
-    if (ota_delta_resume(&delta, &io, buf, sizeof buf) != 0)
+    if (ota_delta_resume(&delta, &io, buf, len) != 0)
         ota_delta_init(&delta, &io);
     while (ota_delta_run(&delta) > 0) {
-        ota_delta_feed(&delta, buf, ota_delta_wants(&delta));
-        (void)ota_delta_save(&delta, buf, sizeof buf);
+        ota_delta_feed(&delta, buf + ota_delta_wants(&delta), len);
+        (void)ota_delta_save(&delta, buf, len);
     }
 }

@@ -15,7 +15,7 @@ $(ARM)/delta-%.bin: $(ARM)/delta-%.elf
 	$(Q)$(ARM_OBJCOPY) -O binary $< $@
 
 .PHONY: bench-delta
-bench-delta: $(B)/otactl $(BOARD) $(ARM)/firmware/delta.elf $(DELTA_PAIR) ## patches beside bsdiff, xdelta3 and xz, 4 minutes; fetches images from npm
+bench-delta: $(B)/otactl $(BOARD) $(ARM)/firmware/delta.elf $(ARM)/size-delta.elf $(DELTA_PAIR) ## patches beside bsdiff, xdelta3 and xz, 4 minutes; fetches images from npm
 	@mkdir -p build/bench-delta
 	@node tests/bench/delta/run.mjs --build $(B) --arm $(ARM)
 

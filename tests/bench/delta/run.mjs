@@ -111,14 +111,8 @@ function decodeOnBoard(pair, patch) {
   return { ms: (number("us") * 16) / 168 / 1000, ram: number("ram") };
 }
 
-/* Bytes of the decoder's functions and constants in a program that has them all. */
-function codeSize() {
-  const objects = fs.readdirSync(path.join(options.arm, "obj/protocol")).filter((name) => /^(delta.*|crc32)\.o$/.test(name));
-  const names = new Set(objects.flatMap((name) => run("arm-none-eabi-nm", path.join(options.arm, "obj/protocol", name)).split("\n")
-    .filter((line) => / [tr] /i.test(line)).map((line) => line.split(" ").pop())));
-  return run("arm-none-eabi-nm", "-S", path.join(options.arm, "firmware/delta.elf")).split("\n").map((line) => line.split(" "))
-    .filter(([, , , name]) => names.has(name)).reduce((sum, [, bytes]) => sum + Number.parseInt(bytes, 16), 0);
-}
+/* Bytes of code and constants in a program that has the decoder alone. */
+const codeSize = () => Number(/\n\s*([0-9]+)/.exec(run("arm-none-eabi-size", path.join(options.arm, "size-delta.elf")))[1]);
 
 const mean = (rows) => Math.exp(rows.reduce((sum, row) => sum + Math.log(row.ratio), 0) / rows.length);
 const print = (name, ...cells) => console.log(name.padEnd(44) + cells.map((cell) => String(cell).padStart(9)).join(""));
