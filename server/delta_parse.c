@@ -224,6 +224,14 @@ static void offer_segment(struct delta_parse *parse, uint32_t at,
 
 /* --- the plan --- */
 
+/* The first segment from `next` on that doesn't end at or before `at`. */
+static uint32_t pass_segments(const struct delta_segments *segments, uint32_t next, uint32_t at)
+{
+    while (next < segments->count && segments->at[next].result + segments->at[next].len <= at)
+        next++;
+    return next;
+}
+
 /* Adds what the bit would cost. */
 static int count_bit(struct ota_delta_coder *coder, uint32_t p, int bit)
 {
@@ -264,9 +272,7 @@ static int price_segments(struct delta_parse *parse, const struct ota_delta_stre
 {
     const struct delta_segments *segments = parse->segments;
     int error = OTA_OK;
-    while (parse->next < segments->count &&
-           segments->at[parse->next].result + segments->at[parse->next].len <= parse->start)
-        parse->next++;
+    parse->next = pass_segments(segments, parse->next, parse->start);
     struct ota_delta_stream *scratch = malloc(sizeof *scratch);
     if (scratch == NULL)
         return OTA_E_NO_SPACE;
@@ -287,8 +293,7 @@ static void search(struct delta_parse *parse, const struct ota_delta_place *plac
     uint32_t next = parse->next;
     uint32_t matched = parse->start; /* up to here a long match is good enough */
     for (uint32_t at = parse->start; at < parse->end; at++) {
-        while (next < segments->count && segments->at[next].result + segments->at[next].len <= at)
-            next++;
+        next = pass_segments(segments, next, at);
         if (next < segments->count && segments->at[next].result <= at)
             offer_segment(parse, at, &segments->at[next]);
         if (node_at(parse, at)->cost >= NEVER)
